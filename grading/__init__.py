@@ -1,0 +1,1 @@
+"""The instructor's engine: building exercises, hidden tests, isolated grading."""

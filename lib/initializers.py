@@ -1,0 +1,27 @@
+"""Initial weights."""
+
+from typing import Any
+
+import numpy as np
+
+
+def uniform(rng: np.random.Generator, shape: tuple[int, ...], fan: int) -> np.ndarray:
+    """Draw from U(−1/√fan, 1/√fan): the default of ``torch.nn`` recurrent layers, fan = H."""
+    bound = 1 / np.sqrt(fan)
+    return rng.uniform(-bound, bound, shape)
+
+
+def orthogonal(rng: np.random.Generator, size: int, gain: float = 1.0) -> np.ndarray:
+    """Draw an orthogonal matrix (size, size), uniformly, times ``gain``.
+
+    QR of a Gaussian matrix with the signs of R's diagonal taken out.
+
+    Equations: vanishing-orthogonal-init.
+    """
+    q, r = np.linalg.qr(rng.standard_normal((size, size)))
+    return gain * q * np.sign(np.diag(r))
+
+
+def identity(size: int, gain: float = 1.0, dtype: Any = np.float64) -> np.ndarray:
+    """Return gain·I (size, size), the start of Le, Jaitly and Hinton's IRNN (2015)."""
+    return gain * np.eye(size, dtype=dtype)

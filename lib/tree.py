@@ -1,0 +1,121 @@
+"""Trees of arrays: parameters, states and gradients as nested (named) tuples.
+
+A leaf is an array or ``None`` (a piece that is switched off); a node is a tuple or a
+``NamedTuple``. Because a gradient has the type of its parameter, one set of
+functions here serves optimisers, clipping, the gradient check and saving.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+
+Tree = TypeVar("Tree")
+
+
+def _rebuild(node: Any, children: list[Any]) -> Any:
+    return type(node)(*children) if hasattr(node, "_fields") else tuple(children)
+
+
+def tree_map(function: Callable[..., Any], tree: Tree, *rest: Any) -> Tree:
+    """Apply ``function`` to corresponding leaves; return a tree of the first one's type.
+
+    Raises
+    ------
+    ValueError
+        Where the trees do not have the same structure.
+    """
+    if isinstance(tree, tuple):
+        for other in rest:
+            if not isinstance(other, tuple) or len(other) != len(tree):
+                raise ValueError(
+                    f"trees: expected {type(tree).__name__} of {len(tree)} fields, "
+                    f"got {type(other).__name__}"
+                )
+        return _rebuild(
+            tree,
+            [tree_map(function, *children) for children in zip(tree, *rest, strict=True)],
+        )
+    return None if tree is None else function(tree, *rest)  # type: ignore[return-value]
+
+
+def named_leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:
+    """Yield ``("layers.0.W", array)`` for every array, in field order."""
+    if isinstance(tree, tuple):
+        names = getattr(tree, "_fields", range(len(tree)))
+        for name, child in zip(names, tree, strict=True):
+            yield from named_leaves(child, f"{prefix}.{name}" if prefix else str(name))
+    elif tree is not None:
+        yield prefix, tree
+
+
+def leaves(tree: Any) -> list[np.ndarray]:
+    """List the arrays of a tree, in field order."""
+    return [leaf for _, leaf in named_leaves(tree)]
+
+
+def zeros_like(tree: Tree) -> Tree:
+    """Make a tree of zeros with the same types, shapes and dtypes."""
+    return tree_map(np.zeros_like, tree)
+
+
+def add(a: Tree, b: Tree) -> Tree:
+    """Add two trees leaf by leaf."""
+    return tree_map(np.add, a, b)
+
+
+def add_into(total: Any, more: Any) -> None:
+    """Add ``more`` to ``total`` in place, leaf by leaf."""
+    for a, b in zip(leaves(total), leaves(more), strict=True):
+        np.add(a, b, out=a)
+
+
+def scale(tree: Tree, factor: float) -> Tree:
+    """Multiply every leaf by ``factor``."""
+    return tree_map(lambda leaf: leaf * leaf.dtype.type(factor), tree)
+
+
+def where(rows: np.ndarray, a: Tree, b: Tree) -> Tree:
+    """Take rows of ``a`` where ``rows`` (N,) is true and rows of ``b`` elsewhere.
+
+    Leaves are (N, …).
+    """
+    return tree_map(
+        lambda x, y: np.where(rows.reshape((-1,) + (1,) * (x.ndim - 1)), x, y), a, b
+    )
+
+
+def norm(tree: Any) -> float:
+    """Euclidean norm of all leaves together, accumulated in float64."""
+    return float(np.sqrt(sum(np.sum(np.square(leaf, dtype=np.float64)) for leaf in leaves(tree))))
+
+
+def size(tree: Any) -> int:
+    """Count the numbers in a tree: for parameters, the parameter count."""
+    return sum(leaf.size for leaf in leaves(tree))
+
+
+def to_vector(tree: Any) -> np.ndarray:
+    """Concatenate all leaves into one vector (P,), in field order."""
+    return np.concatenate([leaf.ravel() for leaf in leaves(tree)])
+
+
+def from_vector(vector: np.ndarray, like: Tree) -> Tree:
+    """Undo :func:`to_vector`: cut a vector (P,) into a tree shaped as ``like``.
+
+    Raises
+    ------
+    ValueError
+        Where the vector does not have as many numbers as ``like``.
+    """
+    if vector.shape != (size(like),):
+        raise ValueError(f"vector: expected shape ({size(like)},), got {vector.shape}")
+    position = 0
+
+    def take(leaf: np.ndarray) -> np.ndarray:
+        nonlocal position
+        position += leaf.size
+        piece = vector[position - leaf.size : position]
+        return piece.reshape(leaf.shape).astype(leaf.dtype)
+
+    return tree_map(take, like)
