@@ -40,7 +40,6 @@ class Expression:
 
 
 def _array(value: np.ndarray, decimals: int | None) -> dict[str, Any]:
-    value = np.asarray(value)
     if value.dtype.kind not in "biuf":
         raise CodecError(f"an array of dtype {value.dtype}; expected real numbers or booleans")
     head: dict[str, Any] = {"dtype": value.dtype.str, "shape": list(value.shape)}
@@ -84,7 +83,7 @@ def _encode(value: Any, decimals: int | None, depth: int) -> Any:
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, (np.ndarray, np.generic)):
-        return _array(value, decimals)
+        return _array(np.asarray(value), decimals)
     if isinstance(value, int):
         if abs(value) >= 2**63:
             raise CodecError("an integer of more than 64 bits")

@@ -1,0 +1,123 @@
+"""Build ``checks.json``: the examples, answers and named mistakes of visible checks.
+
+``solutions/<slug>/checks.py`` declares them; learners get numbers and messages only.
+"""
+
+import importlib.util
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from grading.sources import SourceError, exercises, run_solutions, source_directory
+from lib import codec
+from lib.checking import call, compare
+
+DECIMALS = 10
+
+
+class Example(NamedTuple):
+    """One function's visible example."""
+
+    args: Callable[[np.random.Generator], dict[str, Any]]
+    """Draws the named arguments."""
+    outputs: Sequence[str]
+    """Names of the results."""
+    mistakes: dict[str, Callable[..., Any]]
+    """What was done and what is right, in a sentence, and the function that does it."""
+    time_major: Sequence[str] = ()
+    """Results whose first axis is time."""
+
+
+def declarations(slug: str) -> ModuleType:
+    """Import ``solutions/<slug>/checks.py``.
+
+    Raises
+    ------
+    SourceError
+        Where it is missing or cannot be imported, naming the file.
+    """
+    path = source_directory(slug) / "checks.py"
+    if not path.is_file():
+        raise SourceError(f"{path}: expected the declarations of {slug}'s checks, found no file")
+    spec = importlib.util.spec_from_file_location(f"solutions_{slug}_checks", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise SourceError(f"{path}: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _rounded(value: Any) -> Any:
+    encoded = json.loads(json.dumps(codec.encode(value, DECIMALS)))
+    return codec.decode(encoded, trusted=True)
+
+
+def build(slug: str) -> dict[str, Any]:
+    """Compute the content of ``checks.json`` from solution and mistakes.
+
+    Raises
+    ------
+    SourceError
+        Where an exercise has no example or an example no exercise; where the solution
+        fails; where a mistake gives the right answer or the answer of another.
+    """
+    examples: dict[str, Example] = declarations(slug).EXAMPLES
+    names = [exercise.name for exercise in exercises(slug)]
+    if sorted(names) != sorted(examples):
+        raise SourceError(
+            f"{slug}: expected one example for each exercise ({', '.join(names)}), "
+            f"got {', '.join(examples)}"
+        )
+    functions = run_solutions(slug)
+    built = {}
+    for number, name in enumerate(names):
+        example = examples[name]
+        args = _rounded(example.args(np.random.default_rng([number, len(names)])))
+        expected, error, mutated = call(functions[name], args)
+        if error or mutated:
+            raise SourceError(
+                f"{slug}.{name}: the solution fails on its example: {error or mutated}"
+            )
+        mistakes = _mistakes(slug, name, example, args, expected)
+        built[name] = {
+            "args": args,
+            "outputs": list(example.outputs),
+            "time_major": list(example.time_major),
+            "expected": expected,
+            "mistakes": mistakes,
+        }
+    return {"chapter": slug, "examples": codec.encode(built, DECIMALS)}
+
+
+def _mistakes(
+    slug: str, name: str, example: Example, args: dict[str, Any], expected: Any
+) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for message, wrong in example.mistakes.items():
+        answer, error, _ = call(wrong, args)
+        if error:
+            raise SourceError(f"{slug}.{name}: the mistake {message!r} fails: {error}")
+        if not compare(answer, expected, example.outputs):
+            raise SourceError(f"{slug}.{name}: the mistake {message!r} gives the right answer")
+        for other, other_answer in found:
+            if not compare(answer, other_answer, example.outputs):
+                raise SourceError(f"{slug}.{name}: {message!r} and {other!r} give the same answer")
+        found.append((message, answer))
+    return found
+
+
+def write(slug: str) -> Path:
+    """Write ``solutions/<slug>/checks.json`` and return its path."""
+    path = source_directory(slug) / "checks.json"
+    text = json.dumps(build(slug), indent=None, separators=(",", ":"), sort_keys=True)
+    temporary = path.with_suffix(".json.tmp")
+    temporary.write_text(text.replace('{"args"', '\n{"args"') + "\n", encoding="utf-8")
+    temporary.replace(path)
+    return path

@@ -1,0 +1,282 @@
+"""Notebook sources: from ``solutions/<slug>/<slug>.py`` to what nbgrader releases."""
+
+import contextlib
+import hashlib
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jupytext
+import nbformat
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parent.parent
+
+CHAPTERS = (
+    "rnn",
+    "bptt",
+    "vanishing_gradients",
+    "lstm",
+    "gru",
+    "peephole",
+    "bidirectional",
+    "deep",
+    "encoder_decoder",
+    "attention",
+)
+"""Slugs in the order of the chapters."""
+
+KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+class SourceError(Exception):
+    """A notebook source that is missing, broken, or does not follow CONTRIBUTING.md."""
+
+
+class Exercise(NamedTuple):
+    """One graded function of a notebook."""
+
+    name: str
+    text: str
+    """The Markdown above it."""
+    solution: str
+    """Source of its solution cell."""
+    test: str
+    """Source of its test cell, hidden tests and all."""
+    points: float
+
+    @property
+    def equations(self) -> tuple[str, ...]:
+        """Labels that the text names in its line ``Equations: …``."""
+        for line in self.text.splitlines():
+            if line.startswith("Equations:"):
+                labels = line.removeprefix("Equations:").strip().rstrip(".").split(",")
+                return tuple(label.strip(" `") for label in labels)
+        return ()
+
+
+def available() -> list[str]:
+    """List the chapters that have a notebook source, in order."""
+    return [slug for slug in CHAPTERS if (ROOT / "solutions" / slug / f"{slug}.py").is_file()]
+
+
+def source_directory(slug: str) -> Path:
+    """Return ``solutions/<slug>``.
+
+    Raises
+    ------
+    SourceError
+        Where the chapter is unknown or has no source.
+    """
+    if slug not in CHAPTERS:
+        raise SourceError(f"chapter: expected one of {', '.join(CHAPTERS)}, got {slug!r}")
+    path = ROOT / "solutions" / slug / f"{slug}.py"
+    if not path.is_file():
+        raise SourceError(f"chapter {slug}: expected a notebook source at {path}, found none")
+    return path.parent
+
+
+def read(slug: str) -> NotebookNode:
+    """Read a chapter's source as a notebook with complete nbgrader metadata.
+
+    Raises
+    ------
+    SourceError
+        Where the source is missing or breaks a rule, naming cell and rule.
+    """
+    path = source_directory(slug) / f"{slug}.py"
+    try:
+        notebook = jupytext.read(path, fmt="py:percent")
+    except Exception as error:
+        raise SourceError(f"{path}: not a py:percent notebook: {error}") from error
+    notebook.metadata = NotebookNode(
+        kernelspec=NotebookNode(KERNELSPEC), language_info=NotebookNode(name="python")
+    )
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    seen: set[str] = set()
+    for number, cell in enumerate(notebook.cells):
+        _complete(cell, f"{path}: cell {number + 1}", seen)
+        digest = hashlib.sha256(f"{slug}:{number}:{cell.source}".encode()).hexdigest()[:12]
+        cell["id"] = cell.metadata.get("nbgrader", {}).get("grade_id", digest)
+    _check_structure(notebook, path)
+    return notebook
+
+
+def _complete(cell: NotebookNode, where: str, seen: set[str]) -> None:
+    cell.metadata = NotebookNode({k: v for k, v in cell.metadata.items() if k == "nbgrader"})
+    data = cell.metadata.get("nbgrader")
+    if data is None:
+        return
+    if "grade_id" not in data:
+        raise SourceError(
+            f"{where}: expected a grade_id in the nbgrader metadata, got {dict(data)}"
+        )
+    if data["grade_id"] in seen:
+        raise SourceError(f"{where}: the grade_id {data['grade_id']!r} stands twice")
+    seen.add(data["grade_id"])
+    for key in ("grade", "solution", "task", "locked"):
+        data.setdefault(key, False)
+    data["locked"] = not data["solution"]
+    data["schema_version"] = 3
+
+
+def _check_structure(notebook: NotebookNode, path: Path) -> None:
+    ids = {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
+    if "setup" not in ids:
+        raise SourceError(f"{path}: expected a locked cell with grade_id 'setup', found none")
+    solutions = [name for name, cell in ids.items() if cell.metadata.nbgrader.solution]
+    for name in solutions:
+        cell, test = ids[name], ids.get(f"test_{name}")
+        if f"def {name}(" not in cell.source:
+            raise SourceError(f"{path}: expected the cell {name!r} to define the function {name}")
+        for marker in ("### BEGIN SOLUTION", "### END SOLUTION"):
+            if marker not in cell.source:
+                raise SourceError(f"{path}: expected {marker!r} in the cell {name!r}, found none")
+        if test is None or not test.metadata.nbgrader.grade:
+            raise SourceError(f"{path}: expected a graded cell 'test_{name}' for {name!r}")
+        wanted = [f"check({name})", "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"]
+        for text in wanted:
+            if text not in test.source:
+                raise SourceError(
+                    f"{path}: expected {text!r} in the cell 'test_{name}', found none"
+                )
+        if test.metadata.nbgrader.get("points", 0) <= 0:
+            raise SourceError(f"{path}: expected points above 0 in the cell 'test_{name}'")
+    for name, cell in ids.items():
+        if cell.metadata.nbgrader.grade and name.removeprefix("test_") not in solutions:
+            raise SourceError(f"{path}: the graded cell {name!r} belongs to no solution cell")
+
+
+def exercises(slug: str) -> list[Exercise]:
+    """List the graded functions of a chapter, in order."""
+    cells = read(slug).cells
+    ids = {c.metadata.nbgrader.grade_id: c for c in cells if "nbgrader" in c.metadata}
+    found = []
+    text = ""
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            text = cell.source
+            continue
+        data = cell.metadata.get("nbgrader")
+        if data and data.solution:
+            test = ids[f"test_{data.grade_id}"]
+            found.append(
+                Exercise(
+                    data.grade_id,
+                    text,
+                    cell.source,
+                    test.source,
+                    float(test.metadata.nbgrader.points),
+                )
+            )
+    return found
+
+
+@contextlib.contextmanager
+def _in_directory(path: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(path)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def namespace(slug: str) -> dict[str, Any]:
+    """Run a chapter's setup cell and return what it defines.
+
+    ``check`` is left out where ``checks.json`` is not built yet.
+    """
+    (setup,) = (
+        c for c in read(slug).cells if c.metadata.get("nbgrader", {}).get("grade_id") == "setup"
+    )
+    names: dict[str, Any] = {"__name__": "__main__"}
+    source = "\n".join(
+        line for line in setup.source.splitlines() if not line.startswith("check = Check(")
+    )
+    exec(compile(source, f"<setup of {slug}>", "exec"), names)
+    return names
+
+
+def run_solutions(slug: str) -> dict[str, Any]:
+    """Run setup, locked cells and solution cells; return the functions by name."""
+    names = namespace(slug)
+    for cell in read(slug).cells:
+        data = cell.metadata.get("nbgrader")
+        if data and cell.cell_type == "code" and not data.grade and data.grade_id != "setup":
+            exec(compile(cell.source, f"<{data.grade_id} of {slug}>", "exec"), names)
+    return {exercise.name: names[exercise.name] for exercise in exercises(slug)}
+
+
+def run_test(slug: str, function: Any) -> tuple[float, str]:
+    """Run a graded test cell on ``function``, in this process, and return score and text.
+
+    For the course's own tests; learners' code is graded in isolation.
+    """
+    (exercise,) = (e for e in exercises(slug) if e.name == function.__name__)
+    names = namespace(slug)
+    from lib.checking import Check
+
+    names |= {"check": Check(slug), exercise.name: function}
+    *body, last = exercise.test.strip().removesuffix("### END HIDDEN TESTS").strip().splitlines()
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        exec(compile("\n".join(body), f"<test of {exercise.name}>", "exec"), names)
+        score = eval(last, names)
+    return float(score), output.getvalue()
+
+
+def convert(slug: str) -> Path:
+    """Write ``solutions/<slug>/<slug>.ipynb`` from the source and return its path."""
+    path = source_directory(slug) / f"{slug}.ipynb"
+    _write(read(slug), path)
+    return path
+
+
+def _write(notebook: NotebookNode, path: Path) -> None:
+    temporary = path.with_suffix(".ipynb.tmp")
+    nbformat.write(notebook, temporary)
+    temporary.replace(path)
+
+
+def release(slug: str, destination: Path) -> None:
+    """Generate the learners' directory of one chapter with nbgrader, in a course of its own.
+
+    ``destination/<slug>`` is replaced as a whole, or left as it was where something fails.
+    The instructor's gradebook is not touched.
+    """
+    from nbgrader.apps import NbGraderAPI
+    from traitlets.config import Config
+
+    with tempfile.TemporaryDirectory() as scratch:
+        course = Path(scratch)
+        source = course / "source" / slug
+        source.mkdir(parents=True)
+        shutil.copy(source_directory(slug) / "checks.json", source)
+        _write(read(slug), source / f"{slug}.ipynb")
+        config = Config()
+        config.CourseDirectory.root = str(course)
+        config.CourseDirectory.db_url = f"sqlite:///{course / 'gradebook.db'}"
+        with _in_directory(course):
+            result = NbGraderAPI(config=config).generate_assignment(slug)
+        if not result["success"]:
+            raise SourceError(f"{slug}: nbgrader generate_assignment failed:\n{result['log']}")
+        replace_directory(course / "release" / slug, destination / slug)
+
+
+def replace_directory(new: Path, old: Path) -> None:
+    """Put the directory ``new`` in the place of ``old``, which is whole at any moment."""
+    old.parent.mkdir(parents=True, exist_ok=True)
+    staged = old.with_name(f".{old.name}.new")
+    retired = old.with_name(f".{old.name}.old")
+    for leftover in (staged, retired):
+        shutil.rmtree(leftover, ignore_errors=True)
+    shutil.copytree(new, staged)
+    if old.exists():
+        old.rename(retired)
+    staged.rename(old)
+    shutil.rmtree(retired, ignore_errors=True)

@@ -1,0 +1,354 @@
+"""What a learner sees when a graded function is checked, and how answers are compared.
+
+``check(rnn_step)`` in a notebook calls the function on one fixed example and says, in
+words, what is right and what is not. The hidden tests use the same comparison.
+"""
+
+import json
+import os
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lib import codec
+
+RTOL = 1e-6
+ATOL = 1e-8
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with an answer."""
+
+    output: str
+    """Name of the result, e.g. ``"dW"``."""
+    kind: str
+    """``"structure"``, ``"type"``, ``"shape"``, ``"dtype"``, ``"nan"`` or ``"value"``."""
+    message: str
+    """In words, without any value of the expected answer."""
+    detail: str = ""
+    """The values at the largest error: for visible examples only."""
+
+
+class CheckFailed(AssertionError):
+    """A visible check failed while nbgrader was validating the notebook."""
+
+
+def _wrong_steps(wrong: np.ndarray) -> str:
+    steps = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
+    listed = ", ".join(map(str, steps[:6])) + (", …" if len(steps) > 6 else "")
+    return f"; wrong time steps: {listed} (of 0 to {len(wrong) - 1})"
+
+
+def compare(
+    got: Any,
+    expected: Any,
+    outputs: Sequence[str],
+    time_major: Sequence[str] = (),
+    rtol: float = RTOL,
+    atol: float = ATOL,
+) -> list[Problem]:
+    """Compare an answer with the expected one, result by result.
+
+    Parameters
+    ----------
+    got, expected : the function's results
+        One result, or a tuple of as many as ``outputs`` names. A result may itself be
+        a (named) tuple, whose parts are compared one by one.
+    outputs : names of the results
+    time_major : names of those whose first axis is time
+        Their problems name the wrong steps.
+    rtol, atol : float
+        An entry is right where |got − expected| ≤ atol + rtol·|expected|.
+
+    Returns
+    -------
+    list of Problem
+        Empty where all is right.
+    """
+    if len(outputs) == 1:
+        return _compare(got, expected, outputs[0], time_major, rtol, atol)
+    if not isinstance(got, (tuple, list)) or len(got) != len(outputs):
+        came = f"{len(got)} results" if isinstance(got, (tuple, list)) else _type(got)
+        wanted = ", ".join(outputs)
+        return [
+            Problem(
+                "result", "structure", f"expected {len(outputs)} results ({wanted}), got {came}"
+            )
+        ]
+    problems = []
+    for name, g, e in zip(outputs, got, expected, strict=True):
+        problems += _compare(g, e, name, time_major, rtol, atol)
+    return problems
+
+
+def _type(value: Any) -> str:
+    return "None" if value is None else f"a value of type {type(value).__name__}"
+
+
+def _compare(
+    got: Any, expected: Any, name: str, time_major: Sequence[str], rtol: float, atol: float
+) -> list[Problem]:
+    if isinstance(expected, (tuple, list)):
+        fields = getattr(expected, "_fields", range(len(expected)))
+        if not isinstance(got, (tuple, list)) or len(got) != len(expected):
+            came = f"{len(got)} parts" if isinstance(got, (tuple, list)) else _type(got)
+            return [Problem(name, "structure", f"expected {len(expected)} parts, got {came}")]
+        problems = []
+        for field, g, e in zip(fields, got, expected, strict=True):
+            problems += _compare(g, e, f"{name}.{field}", time_major, rtol, atol)
+        return problems
+    if expected is None or isinstance(expected, (str, bool)):
+        same = got is expected or (type(got) is type(expected) and got == expected)
+        if isinstance(expected, bool) and isinstance(got, np.bool_):
+            same = bool(got) == expected
+        return [] if same else [Problem(name, "value", f"{_type(got)} that is not right")]
+    return _compare_numbers(got, np.asarray(expected), name, time_major, rtol, atol)
+
+
+def _compare_numbers(
+    got: Any, expected: np.ndarray, name: str, time_major: Sequence[str], rtol: float, atol: float
+) -> list[Problem]:
+    if not isinstance(got, (np.ndarray, np.generic, int, float)) or isinstance(got, bool):
+        return [Problem(name, "type", f"expected an array of numbers, got {_type(got)}")]
+    got = np.asarray(got)
+    if got.dtype.kind not in "biuf":
+        return [Problem(name, "type", f"expected real numbers, got dtype {got.dtype}")]
+    if got.shape != expected.shape:
+        return [Problem(name, "shape", f"expected shape {expected.shape}, got {got.shape}")]
+    if expected.dtype.kind in "iu" and got.dtype.kind not in "iu":
+        return [Problem(name, "dtype", f"expected integers, got dtype {got.dtype}")]
+    if expected.dtype == np.float64 and got.ndim and got.dtype != np.float64:
+        return [Problem(name, "dtype", f"expected dtype float64, got {got.dtype}")]
+    bad = np.isnan(got) & ~np.isnan(expected)
+    if bad.any():
+        where = f" at {_index(bad)}" if got.ndim else ""
+        return [Problem(name, "nan", f"not a number in {bad.sum()} of {bad.size} entries{where}")]
+    with np.errstate(invalid="ignore"):
+        error = np.abs(got.astype(np.float64) - expected.astype(np.float64))
+    error = np.where(got == expected, 0.0, error)
+    wrong = ~(error <= atol + rtol * np.abs(expected))
+    if not wrong.any():
+        return []
+    at = np.unravel_index(
+        np.argmax(np.where(wrong, np.nan_to_num(error, nan=np.inf), -1)), error.shape
+    )
+    place = f" at {[int(i) for i in at]}" if got.ndim else ""
+    message = f"largest error {error[at]:.2g}{place}"
+    if got.ndim:
+        message += f", {wrong.sum()} of {wrong.size} entries wrong"
+    if name in time_major and got.ndim:
+        message += _wrong_steps(wrong)
+    return [
+        Problem(name, "value", message, f"there got {got[at]:.6g}, expected {expected[at]:.6g}")
+    ]
+
+
+def _index(mask: np.ndarray) -> list[int]:
+    return [int(i) for i in np.argwhere(mask)[0]]
+
+
+def _part(value: Any, outputs: Sequence[str], name: str) -> Any:
+    """Pick the result whose problems carry ``name`` (``"state.h"`` belongs to ``"state"``)."""
+    return value if len(outputs) == 1 else value[list(outputs).index(name.split(".")[0])]
+
+
+def named_mistakes(
+    got: Any, example: dict[str, Any], problems: Sequence[Problem]
+) -> list[tuple[str, str]]:
+    """Find the known mistakes that a wrong answer equals.
+
+    Parameters
+    ----------
+    got : the function's results
+    example : dict
+        ``outputs``, ``expected`` and ``mistakes``, as in ``checks.json``, decoded.
+    problems : what :func:`compare` found
+
+    Returns
+    -------
+    list of (output, message)
+        For each wrong result, the mistake that gives exactly it, if one does.
+    """
+    outputs = example["outputs"]
+    found = []
+    for name in dict.fromkeys(
+        p.output.split(".")[0] for p in problems if p.kind in ("value", "shape")
+    ):
+        if name != "result" and name not in outputs:
+            continue
+        for message, answer in example["mistakes"]:
+            same = not compare(_part(got, outputs, name), _part(answer, outputs, name), [name])
+            differs = compare(
+                _part(answer, outputs, name), _part(example["expected"], outputs, name), [name]
+            )
+            if same and differs:
+                found.append((name, message))
+                break
+    return found
+
+
+class Report(NamedTuple):
+    """The outcome of a visible check."""
+
+    function: str
+    problems: tuple[Problem, ...]
+    mistakes: tuple[tuple[str, str], ...]
+    text: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was wrong."""
+        return not self.problems
+
+
+class Check:
+    """The visible checks of one notebook.
+
+    Parameters
+    ----------
+    slug : str
+        The chapter.
+    path : path, optional
+        ``checks.json``; looked for beside the notebook if not given.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where ``checks.json`` is not there, naming where it was looked for.
+    """
+
+    def __init__(self, slug: str, path: str | Path | None = None) -> None:
+        beside = Path("checks.json")
+        in_course = Path(__file__).resolve().parent.parent / "solutions" / slug / "checks.json"
+        candidates = [Path(path)] if path else [beside, in_course]
+        for candidate in candidates:
+            if candidate.is_file():
+                data = json.loads(candidate.read_text(encoding="utf-8"))
+                if path or data["chapter"] == slug:
+                    break
+        else:
+            looked = " and ".join(str(c) for c in candidates)
+            raise FileNotFoundError(
+                f"checks.json of chapter {slug!r} not found: looked at {looked}"
+            )
+        self.slug = slug
+        self.examples: dict[str, dict[str, Any]] = codec.decode(data["examples"], trusted=True)
+
+    def __call__(self, function: Callable[..., Any]) -> None:
+        """Call ``function`` on its example and print a report.
+
+        Raises
+        ------
+        CheckFailed
+            Only under ``nbgrader validate``, which counts exceptions.
+        """
+        report = self.report(function)
+        print(report.text)
+        if not report.ok and os.environ.get("NBGRADER_EXECUTION") == "validate":
+            raise CheckFailed(report.text)
+
+    def report(self, function: Callable[..., Any]) -> Report:
+        """Call ``function`` on its example and say what came of it.
+
+        Raises
+        ------
+        ValueError
+            Where there is no example for a function of this name.
+        """
+        name = function.__name__
+        if name not in self.examples:
+            known = ", ".join(sorted(self.examples))
+            raise ValueError(f"function: expected one of {known}, got {name}")
+        example = self.examples[name]
+        got, error, mutated = call(function, example["args"])
+        if error:
+            problems = [Problem("result", "error", error)]
+        else:
+            problems = compare(got, example["expected"], example["outputs"], example["time_major"])
+            problems += [
+                Problem(arg, "mutated", "this argument was changed in place; leave it as it came")
+                for arg in mutated
+            ]
+        mistakes = [] if error else named_mistakes(got, example, problems)
+        return Report(
+            name, tuple(problems), tuple(mistakes), _text(name, example, problems, mistakes)
+        )
+
+
+def _text(
+    name: str, example: dict[str, Any], problems: list[Problem], mistakes: list[tuple[str, str]]
+) -> str:
+    if not problems:
+        return f"{name}: the example is right ({', '.join(example['outputs'])})."
+    lines = [f"{name}: not right yet."]
+    for problem in problems:
+        line = (
+            problem.message if problem.kind == "error" else f"{problem.output}: {problem.message}"
+        )
+        lines.append("  " + line.replace("\n", "\n  "))
+        if problem.detail:
+            lines.append(f"    {problem.detail}")
+    lines += [f"  {output} equals a known mistake: {message}" for output, message in mistakes]
+    return "\n".join(lines)
+
+
+def call(function: Callable[..., Any], args: dict[str, Any]) -> tuple[Any, str, list[str]]:
+    """Call ``function`` on copies of ``args``.
+
+    A function that lives in another process offers ``invoke``; any other is called
+    here.
+
+    Returns
+    -------
+    result
+        ``None`` where an error came.
+    error : str
+        Empty, or what happened, in words.
+    mutated : list of str
+        The arguments that the call changed in place.
+    """
+    copies = {key: _copy(value) for key, value in args.items()}
+    invoke = getattr(function, "invoke", None)
+    if invoke is not None:
+        value, failure, mutated = invoke((), copies)
+        return value, "" if failure is None else str(failure), list(mutated)
+    try:
+        result = function(**copies)
+    except NotImplementedError:
+        return None, "this function is not written yet", []
+    except Exception as error:
+        return None, _explain(error), []
+    changed = [key for key in args if not _same(args[key], copies[key])]
+    return result, "", changed
+
+
+def _explain(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)[1:]
+    last = f", line {frames[-1].lineno}: {frames[-1].line}" if frames and frames[-1].line else ""
+    return f"it raised {type(error).__name__}: {error}{last}"
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, tuple):
+        items = [_copy(v) for v in value]
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    if isinstance(value, list):
+        return [_copy(v) for v in value]
+    if isinstance(value, dict):
+        return {key: _copy(v) for key, v in value.items()}
+    return value
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    if isinstance(a, (tuple, list)):
+        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    return a is b or a == b
