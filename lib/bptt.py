@@ -1,5 +1,13 @@
-"""Chapter 2: backpropagation through time, the one scan that every cell runs in."""
+"""Chapter 2: backpropagation through time, the one scan that every cell runs in.
 
+:class:`Truncated` and :class:`Checkpointed` wrap it; teacher forcing of output→hidden
+networks is ``lib.rnn.OutputToHidden.forward_forced``. Online training over a long
+stream needs no class: run a layer over one chunk after the other, hand the last state to
+the next chunk, and start each backward pass without ``dstate``. That is the gradient of
+``Truncated(layer, k, k)`` in pieces.
+"""
+
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -7,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lib import tree, validate
-from lib.cell import Cell, HoistedCell, Params, State
+from lib.cell import Cell, HoistedCell, Layer, Params, State
 
 
 class RecurrentCache(NamedTuple):
@@ -174,3 +182,240 @@ class Recurrent:
         if hoisted:
             dparams, dxs = self.cell.collect(params, deltas, xs, steps)
         return dparams, dxs, dstate
+
+
+@dataclass(frozen=True)
+class Truncated:
+    """Truncated backpropagation through time: the same forward pass, a cheaper gradient.
+
+    Every ``k1`` steps the losses of the last ``k1`` steps are carried back over the last
+    ``k2`` steps and no further. So each loss counts once, and reaches between ``k2 − k1``
+    and ``k2 − 1`` steps back; with ``k2 ≥ T`` the gradient is the full one.
+
+    Parameters
+    ----------
+    layer : Recurrent
+    k1, k2 : int
+        1 ≤ k1 ≤ k2.
+
+    Raises
+    ------
+    ValueError
+        Where ``k2`` is below ``k1``, or either below 1.
+
+    Equations: bptt-truncated.
+
+    Source: Williams and Peng (1990), BPTT(h; h'); Sutskever (2013), section 2.8.6.
+    """
+
+    layer: Recurrent
+    k1: int
+    k2: int
+
+    def __post_init__(self) -> None:
+        validate.positive("k1", self.k1)
+        validate.positive("k2", self.k2)
+        if self.k2 < self.k1:
+            raise ValueError(f"k2: expected at least k1 = {self.k1}, got {self.k2}")
+
+    @property
+    def input_size(self) -> int:
+        """D."""
+        return self.layer.input_size
+
+    @property
+    def output_size(self) -> int:
+        """H."""
+        return self.layer.output_size
+
+    def init(self, rng: np.random.Generator) -> Params:
+        """Draw the layer's parameters."""
+        return self.layer.init(rng)
+
+    def initial_state(self, batch_size: int, dtype: Any = np.float64) -> State:
+        """Return the layer's zero state."""
+        return self.layer.initial_state(batch_size, dtype)
+
+    def forward(
+        self,
+        params: Params,
+        xs: np.ndarray,
+        state: State | None = None,
+        lengths: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, State, RecurrentCache]:
+        """Run the layer: see :meth:`Recurrent.forward`."""
+        return self.layer.forward(params, xs, state, lengths)
+
+    def backward(
+        self,
+        params: Params,
+        cache: RecurrentCache,
+        dys: np.ndarray,
+        dstate: State | None = None,
+    ) -> tuple[Params, np.ndarray, State]:
+        """Carry ``dys`` (T, N, H) back over windows of ``k2`` steps: dparams, dxs, dstate.
+
+        ``dstate`` enters with the last window; what is returned for the initial state comes
+        from the windows that reach it.
+
+        Raises
+        ------
+        ValueError
+            Where a shape or dtype does not fit.
+
+        Equations: bptt-truncated.
+        """
+        xs, steps, lengths = cache
+        T, N, _ = xs.shape
+        validate.array("dys", dys, (T, N, self.output_size))
+        dparams, dxs = tree.zeros_like(params), np.zeros_like(xs)
+        dinitial = self.initial_state(N, xs.dtype)
+        for first in range(0, T, self.k1):
+            end = min(first + self.k1, T)
+            start = max(first + self.k1 - self.k2, 0)
+            window = RecurrentCache(
+                xs[start:end], steps[start:end], None if lengths is None else lengths - start
+            )
+            losses = dys[start:end].copy()
+            losses[: first - start] = 0
+            more, dxs_window, dstart = self.layer.backward(
+                params, window, losses, dstate if end == T else None
+            )
+            tree.add_into(dparams, more)
+            dxs[start:end] += dxs_window
+            if start == 0:
+                tree.add_into(dinitial, dstart)
+        return dparams, dxs, dinitial
+
+
+class CheckpointedCache(NamedTuple):
+    """What a checkpointed pass keeps: no step's cache."""
+
+    xs: np.ndarray
+    """Inputs (T, N, D)."""
+    starts: Sequence[Any]
+    """The state at the start of every segment."""
+    lengths: np.ndarray | None
+    """Lengths (N,), or ``None`` where all are T."""
+    every: int
+    """Steps of a segment."""
+
+
+@dataclass(frozen=True)
+class Checkpointed:
+    """Run a layer in segments, keep their first states only, and run each again to go back.
+
+    With √T segments of √T steps the caches take O(√T) memory in place of O(T), for one
+    more forward pass. The gradient is the same.
+
+    Parameters
+    ----------
+    layer : Layer
+        Any that reads forward in time: ``Recurrent``, or a stack of them.
+    every : int, optional
+        Steps of a segment; ⌈√T⌉ where not given.
+
+    Raises
+    ------
+    ValueError
+        Where ``every`` is below 1.
+
+    Equations: bptt-checkpointing.
+
+    Source: Chen, Xu, Zhang and Guestrin (2016); Gruslys et al. (2016).
+    """
+
+    layer: Layer
+    every: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.every is not None:
+            validate.positive("every", self.every)
+
+    @property
+    def input_size(self) -> int:
+        """D."""
+        return self.layer.input_size
+
+    @property
+    def output_size(self) -> int:
+        """H."""
+        return self.layer.output_size
+
+    def init(self, rng: np.random.Generator) -> Params:
+        """Draw the layer's parameters."""
+        return self.layer.init(rng)
+
+    def initial_state(self, batch_size: int, dtype: Any = np.float64) -> State:
+        """Return the layer's zero state."""
+        return self.layer.initial_state(batch_size, dtype)
+
+    def forward(
+        self,
+        params: Params,
+        xs: np.ndarray,
+        state: State | None = None,
+        lengths: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, State, CheckpointedCache]:
+        """Run over ``xs`` (T, N, D): outputs (T, N, H), last state, cache.
+
+        Raises
+        ------
+        ValueError
+            Where a shape, dtype or length does not fit.
+        """
+        T, N, _ = validate.array("xs", xs, ("T", "N", self.input_size)).shape
+        lengths = validate.lengths(lengths, T, N)
+        every = self.every or math.ceil(math.sqrt(T))
+        state = self.initial_state(N, xs.dtype) if state is None else state
+        starts, ys = [], np.empty((T, N, self.output_size), xs.dtype)
+        for first in range(0, T, every):
+            starts.append(state)
+            piece = slice(first, first + every)
+            ys[piece], state, _ = self._segment(params, xs[piece], state, lengths, first)
+        return ys, state, CheckpointedCache(xs, starts, lengths, every)
+
+    def backward(
+        self,
+        params: Params,
+        cache: CheckpointedCache,
+        dys: np.ndarray,
+        dstate: State | None = None,
+    ) -> tuple[Params, np.ndarray, State]:
+        """Carry ``dys`` (T, N, H) back, segment by segment: dparams, dxs (T, N, D), dstate.
+
+        Raises
+        ------
+        ValueError
+            Where a shape or dtype does not fit.
+
+        Equations: bptt-checkpointing.
+        """
+        xs, starts, lengths, every = cache
+        T, N, _ = xs.shape
+        validate.array("dys", dys, (T, N, self.output_size))
+        dstate = tree.zeros_like(starts[0]) if dstate is None else dstate
+        dparams, dxs = tree.zeros_like(params), np.empty_like(xs)
+        for first, start in reversed(list(zip(range(0, T, every), starts, strict=True))):
+            piece = slice(first, first + every)
+            _, _, inner = self._segment(params, xs[piece], start, lengths, first)
+            live = np.full(N, True) if lengths is None else lengths > first
+            more, dxs[piece], dbefore = self.layer.backward(
+                params,
+                inner,
+                dys[piece] * live[:, None],
+                tree.where(live, dstate, tree.zeros_like(dstate)),
+            )
+            dstate = tree.where(live, dbefore, dstate)
+            tree.add_into(dparams, more)
+        return dparams, dxs, dstate
+
+    def _segment(
+        self, params: Params, xs: np.ndarray, state: State, lengths: np.ndarray | None, first: int
+    ) -> tuple[np.ndarray, State, Any]:
+        """Run the steps from ``first``; rows that are over give zeros and keep their state."""
+        if lengths is None:
+            return self.layer.forward(params, xs, state)
+        live = lengths > first
+        ys, new, cache = self.layer.forward(params, xs, state, np.clip(lengths - first, 1, len(xs)))
+        return ys * live[:, None], tree.where(live, new, state), cache
