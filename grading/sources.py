@@ -1,6 +1,8 @@
 """Notebook sources: from ``solutions/<slug>/<slug>.py`` to what nbgrader releases."""
 
 import contextlib
+import copy
+import functools
 import hashlib
 import io
 import os
@@ -89,6 +91,11 @@ def read(slug: str) -> NotebookNode:
         Where the source is missing or breaks a rule, naming cell and rule.
     """
     path = source_directory(slug) / f"{slug}.py"
+    return copy.deepcopy(_read(slug, path, path.stat().st_mtime_ns))
+
+
+@functools.lru_cache(maxsize=32)
+def _read(slug: str, path: Path, modified: int) -> NotebookNode:
     try:
         notebook = jupytext.read(path, fmt="py:percent")
     except Exception as error:
@@ -249,7 +256,10 @@ def release(slug: str, destination: Path) -> None:
     ``destination/<slug>`` is replaced as a whole, or left as it was where something fails.
     The instructor's gradebook is not touched.
     """
-    from nbgrader.apps import NbGraderAPI
+    from nbgrader.converters import GenerateAssignment
+    from nbgrader.converters.base import NbGraderException
+    from nbgrader.coursedir import CourseDirectory
+    from nbgrader.preprocessors import SaveCells
     from traitlets.config import Config
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -260,11 +270,18 @@ def release(slug: str, destination: Path) -> None:
         _write(read(slug), source / f"{slug}.ipynb")
         config = Config()
         config.CourseDirectory.root = str(course)
-        config.CourseDirectory.db_url = f"sqlite:///{course / 'gradebook.db'}"
-        with _in_directory(course):
-            result = NbGraderAPI(config=config).generate_assignment(slug)
-        if not result["success"]:
-            raise SourceError(f"{slug}: nbgrader generate_assignment failed:\n{result['log']}")
+        config.CourseDirectory.assignment_id = slug
+        config.GenerateAssignment.no_database = True
+        kept = [p for p in GenerateAssignment.preprocessors.default_args[0] if p is not SaveCells]
+        config.GenerateAssignment.preprocessors = kept
+        directory = CourseDirectory(config=config)
+        converter = GenerateAssignment(coursedir=directory, config=config)
+        converter.log.setLevel("ERROR")
+        try:
+            with _in_directory(course):
+                converter.start()
+        except (NbGraderException, SystemExit) as error:
+            raise SourceError(f"{slug}: nbgrader generate_assignment failed: {error}") from error
         replace_directory(course / "release" / slug, destination / slug)
 
 

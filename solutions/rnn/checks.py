@@ -1,0 +1,351 @@
+"""Examples and named mistakes of chapter 1's visible checks."""
+
+import numpy as np
+
+from grading.checks import Example
+
+WITHHOLD = ["lib.losses.cross_entropy", "lib.activations.softmax_backward"]
+
+
+def softmax(s, axis=-1):
+    e = np.exp(s - s.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+def step_args(rng):
+    return {
+        "x": rng.normal(size=(2, 3)),
+        "h": rng.uniform(-1, 1, size=(2, 4)),
+        "U": rng.normal(size=(4, 3)),
+        "W": rng.normal(size=(4, 4)),
+        "b": rng.normal(size=4),
+    }
+
+
+def forward_args(rng):
+    one = step_args(rng)
+    return {
+        "xs": rng.normal(size=(4, 2, 3)),
+        "h0": one["h"],
+        "U": one["U"],
+        "W": one["W"],
+        "b": one["b"],
+        "lengths": np.array([4, 2]),
+    }
+
+
+def scan(xs, h0, U, W, b, lengths, carry=True, freeze=True, zero=True, late=False):
+    h, hs = h0, []
+    for t in range(len(xs)):
+        live = (t < lengths)[:, None]
+        new = np.tanh(xs[t] @ U.T + (h if carry else h0) @ W.T + b)
+        old, h = h, np.where(live, new, h) if freeze else new
+        shown = old if late else h if not zero else np.where(live, new, 0)
+        hs.append(np.where(live, shown, 0) if late else shown)
+    return np.array(hs), h
+
+
+def loss_args(rng):
+    return {
+        "hs": rng.uniform(-1, 1, size=(3, 2, 4)),
+        "V": rng.normal(size=(5, 4)),
+        "c": rng.normal(size=5),
+        "targets": rng.integers(5, size=(3, 2)),
+        "mask": np.array([[1.0, 1.0], [1.0, 1.0], [1.0, 0.0]]),
+    }
+
+
+def loss(hs, V, c, targets, mask, axis=-1, bias=True):
+    os = softmax(hs @ V.T + (c if bias else 0), axis)
+    return -np.log(np.take_along_axis(os, targets[..., None], -1)[..., 0]), os
+
+
+def vector_args(rng):
+    return {
+        "x": rng.normal(size=(2, 3)),
+        "ys": np.eye(5)[rng.integers(5, size=(4, 2))],
+        "U": rng.normal(size=(4, 5)),
+        "W": rng.normal(size=(4, 4)),
+        "b": rng.normal(size=4),
+        "R": rng.normal(size=(4, 3)),
+        "S": rng.normal(size=(4, 3)),
+        "mode": "both",
+    }
+
+
+def vector(x, ys, U, W, b, R, S, mode, first=False, start=True, drive=True, labels=True):
+    h = x @ S.T if start else np.zeros((len(x), len(b)))
+    hs = []
+    for t, y in enumerate(ys):
+        fed = drive and (t == 0 or not first)
+        h = np.tanh(b + h @ W.T + labels * (y @ U.T) + fed * (x @ R.T))
+        hs.append(h)
+    return np.array(hs)
+
+
+def recurrence_args(rng):
+    return {
+        "xs": rng.normal(size=(4, 2, 3)),
+        "o0": softmax(rng.normal(size=(2, 5))),
+        "U": rng.normal(size=(6, 3)),
+        "W": rng.normal(size=(6, 5)),
+        "b": rng.normal(size=6),
+        "V": rng.normal(size=(5, 6)),
+        "c": rng.normal(size=5),
+    }
+
+
+def recurrence(xs, o0, U, W, b, V, c, feed):
+    o, os = o0, []
+    for x in xs:
+        s = c + np.tanh(b + o @ W.T + x @ U.T) @ V.T
+        o = feed(s, o0)
+        os.append(softmax(s))
+    return np.array(os)
+
+
+def recurrence_backward_args(rng):
+    return {
+        "o_prev": softmax(rng.normal(size=(2, 3))),
+        "h": rng.uniform(-1, 1, size=(2, 4)),
+        "o": softmax(rng.normal(size=(2, 3))),
+        "do": rng.normal(size=(2, 3)),
+        "W": rng.normal(size=(4, 3)),
+        "V": rng.normal(size=(3, 4)),
+    }
+
+
+def recurrence_backward(
+    o_prev, h, o, do, W, V, ds=None, slope=lambda h: 1 - h**2, misplaced=False, mean=False
+):
+    ds = o * (do - (o * do).sum(axis=1, keepdims=True)) if ds is None else ds(o, do)
+    delta = slope(h) * (ds @ V)
+    do_prev = delta @ W
+    scale = 1 / len(h) if mean else 1
+    return scale * ds.T @ h, scale * delta.T @ o_prev, do_prev
+
+
+def many_to_one(hs, lengths, ds, V, place):
+    dhs = np.zeros_like(hs)
+    rows = np.arange(len(lengths))
+    last = place(lengths, len(hs))
+    dhs[last, rows] = ds @ V
+    return dhs, ds.T @ hs[last, rows], ds.sum(axis=0)
+
+
+def everywhere(hs, lengths, ds, V):
+    dhs = np.broadcast_to(ds @ V, hs.shape) * (np.arange(len(hs))[:, None] < lengths)[..., None]
+    last = hs[lengths - 1, np.arange(len(lengths))]
+    return dhs, ds.T @ last, ds.sum(axis=0)
+
+
+EXAMPLES = {
+    "rnn_step": Example(
+        args=step_args,
+        outputs=("h",),
+        mistakes={
+            "h @ W was computed; the row form of W h is h @ W.T.": lambda x, h, U, W, b: np.tanh(
+                x @ U.T + h @ W + b
+            ),
+            "The bias b is missing.": lambda x, h, U, W, b: np.tanh(x @ U.T + h @ W.T),
+            "The tanh is missing: this is the pre-activation a.": lambda x, h, U, W, b: (
+                x @ U.T + h @ W.T + b
+            ),
+            "The old state is missing: this is tanh(b + U x).": lambda x, h, U, W, b: np.tanh(
+                x @ U.T + b
+            ),
+        },
+    ),
+    "rnn_forward": Example(
+        args=forward_args,
+        outputs=("hs", "h_last"),
+        time_major=("hs",),
+        mistakes={
+            "Every step started from h0; each starts from the state of the step before.": (
+                lambda **a: scan(**a, carry=False)
+            ),
+            "The state went on changing on padding; it stays as the last real step left it.": (
+                lambda **a: scan(**a, freeze=False)
+            ),
+            "The outputs repeat the last state on padding; they are zero there.": (
+                lambda **a: scan(**a, zero=False)
+            ),
+            "hs[t] holds the state before step t; it holds the state after it.": (
+                lambda **a: scan(**a, late=True)
+            ),
+            "h_last is the output of the last time step, padding or not.": lambda **a: (
+                scan(**a)[0],
+                scan(**a)[0][-1],
+            ),
+        },
+    ),
+    "output_loss": Example(
+        args=loss_args,
+        outputs=("loss", "os"),
+        time_major=("os",),
+        mistakes={
+            "The mask was ignored.": lambda **a: (loss(**a)[0].sum() / 2, loss(**a)[1]),
+            "The loss is a mean over time and batch; it is a sum over time, a mean over the batch.": (
+                lambda **a: ((loss(**a)[0] * a["mask"]).mean(), loss(**a)[1])
+            ),
+            "The loss is a mean over real steps; it is a sum over time, a mean over the batch.": (
+                lambda **a: ((loss(**a)[0] * a["mask"]).sum() / a["mask"].sum(), loss(**a)[1])
+            ),
+            "The loss is a sum over the batch; divide by N.": (
+                lambda **a: ((loss(**a)[0] * a["mask"]).sum(), loss(**a)[1])
+            ),
+            "The softmax was taken over the batch; it is over the K classes, the last axis.": (
+                lambda **a: ((loss(**a, axis=1)[0] * a["mask"]).sum() / 2, loss(**a, axis=1)[1])
+            ),
+            "The bias c is missing.": (
+                lambda **a: (
+                    (loss(**a, bias=False)[0] * a["mask"]).sum() / 2,
+                    loss(**a, bias=False)[1],
+                )
+            ),
+        },
+    ),
+    "vector_input_forward": Example(
+        args=vector_args,
+        outputs=("hs",),
+        time_major=("hs",),
+        mistakes={
+            "R x was fed at the first step only; it is fed at every step.": lambda **a: vector(
+                **a, first=True
+            ),
+            'In mode "both" the state started from zero; it starts from S x.': lambda **a: vector(
+                **a, start=False
+            ),
+            'In mode "both" R x is missing.': lambda **a: vector(**a, drive=False),
+            "The labels ys are missing: U y is part of every step.": lambda **a: vector(
+                **a, labels=False
+            ),
+        },
+    ),
+    "vector_input_backward": Example(
+        args=lambda rng: {
+            "deltas": rng.normal(size=(3, 2, 4)),
+            "x": rng.normal(size=(2, 5)),
+            "R": rng.normal(size=(4, 5)),
+        },
+        outputs=("dR", "dx"),
+        mistakes={
+            "Only the last step's error was used; the errors of all steps add up.": (
+                lambda deltas, x, R: (deltas[-1].T @ x, deltas[-1] @ R)
+            ),
+            "Only the first step's error was used; the errors of all steps add up.": (
+                lambda deltas, x, R: (deltas[0].T @ x, deltas[0] @ R)
+            ),
+            "The steps were averaged; they add up.": lambda deltas, x, R: (
+                deltas.mean(axis=0).T @ x,
+                deltas.mean(axis=0) @ R,
+            ),
+            "dR is the transpose of what it should be: a gradient has its parameter's shape.": (
+                lambda deltas, x, R: (x.T @ deltas.sum(axis=0), deltas.sum(axis=0) @ R)
+            ),
+        },
+    ),
+    "output_to_hidden_forward": Example(
+        args=recurrence_args,
+        outputs=("os",),
+        time_major=("os",),
+        mistakes={
+            "The logits s were fed back; the output after the softmax is.": lambda **a: recurrence(
+                **a, feed=lambda s, o0: s
+            ),
+            "Every step read o0; each reads the output of the step before.": lambda **a: recurrence(
+                **a, feed=lambda s, o0: o0
+            ),
+            "The most probable class was fed back as one-hot; the distribution o is.": (
+                lambda **a: recurrence(**a, feed=lambda s, o0: np.eye(s.shape[1])[s.argmax(axis=1)])
+            ),
+        },
+    ),
+    "output_to_hidden_step_backward": Example(
+        args=recurrence_backward_args,
+        outputs=("dV", "dW", "do_prev"),
+        mistakes={
+            "The softmax was differentiated entry by entry, o(1 − o); its Jacobian also has the terms −o_j o_k.": (
+                lambda **a: recurrence_backward(**a, ds=lambda o, do: o * (1 - o) * do)
+            ),
+            "The softmax was passed over: do was used as the gradient of the logits.": (
+                lambda **a: recurrence_backward(**a, ds=lambda o, do: do)
+            ),
+            "The factor 1 − h² of the tanh is missing.": lambda **a: recurrence_backward(
+                **a, slope=lambda h: 1
+            ),
+            "The slope of the tanh was taken as 1 − h; it is 1 − h².": (
+                lambda **a: recurrence_backward(**a, slope=lambda h: 1 - h)
+            ),
+            "The slope was taken as 1 − tanh²(h), but h is already the output of the tanh.": (
+                lambda **a: recurrence_backward(**a, slope=lambda h: 1 - np.tanh(h) ** 2)
+            ),
+            "The parameters' gradients were averaged over the batch; they add up.": (
+                lambda **a: recurrence_backward(**a, mean=True)
+            ),
+        },
+    ),
+    "many_to_one_backward": Example(
+        args=lambda rng: {
+            "hs": rng.uniform(-1, 1, size=(4, 3, 2)),
+            "lengths": np.array([4, 2, 3]),
+            "ds": rng.normal(size=(3, 5)),
+            "V": rng.normal(size=(5, 2)),
+        },
+        outputs=("dhs", "dV", "dc"),
+        time_major=("dhs",),
+        mistakes={
+            "The last time step was used for every example; a shorter one ends at lengths − 1.": (
+                lambda **a: many_to_one(**a, place=lambda n, T: np.full(len(n), T - 1))
+            ),
+            "The gradient entered one step late, at lengths; the last real step is lengths − 1.": (
+                lambda **a: many_to_one(**a, place=lambda n, T: n % T)
+            ),
+            "The gradient entered at every real step; the answer was read at the last one only.": (
+                everywhere
+            ),
+        },
+    ),
+    "sample": Example(
+        args=lambda rng: {
+            "logits": rng.normal(size=(12, 5)),
+            "temperature": 0.5,
+            "u": rng.random(12),
+        },
+        outputs=("classes",),
+        mistakes={
+            "The logits were multiplied by the temperature; they are divided by it.": (
+                lambda logits, temperature, u: (
+                    np.cumsum(softmax(logits * temperature), axis=1) <= u[:, None]
+                ).sum(axis=1)
+            ),
+            "The temperature was ignored.": lambda logits, temperature, u: (
+                np.cumsum(softmax(logits), axis=1) <= u[:, None]
+            ).sum(axis=1),
+            "The most probable class was taken; draw with u.": lambda logits, temperature, u: (
+                logits.argmax(axis=1)
+            ),
+        },
+    ),
+    "perplexity": Example(
+        args=lambda rng: {
+            "log_probs": np.log(rng.uniform(0.1, 0.9, size=(4, 3))),
+            "mask": (np.arange(4)[:, None] < np.array([4, 1, 2])).astype(float),
+        },
+        outputs=("perplexity",),
+        mistakes={
+            "Padding was counted as symbols: divide by the mask's sum.": lambda log_probs, mask: (
+                np.exp(-(log_probs * mask).mean())
+            ),
+            "The mask was ignored.": lambda log_probs, mask: np.exp(-log_probs.mean()),
+            "Each sequence was averaged first; the mean is over all real symbols together.": (
+                lambda log_probs, mask: np.exp(
+                    -((log_probs * mask).sum(axis=0) / mask.sum(axis=0)).mean()
+                )
+            ),
+            "The base is 2 where log-probabilities are in nats: use exp.": lambda log_probs, mask: (
+                2 ** (-(log_probs * mask).sum() / mask.sum())
+            ),
+        },
+    ),
+}
