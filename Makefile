@@ -1,0 +1,128 @@
+# The targets, in order of use: `make help`.
+# Work is in tools/ and grading/; here is only what depends on what.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SECONDEXPANSION:
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+STAMPS := _build/.stamps
+JOBS ?= 2
+CHAPTER ?=
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+# Small matrix products are faster on one thread, and tests run side by side.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+
+CHAPTERS := $(foreach slug,$(notdir $(patsubst %/.,%,$(wildcard solutions/*/.))),$(if $(wildcard solutions/$(slug)/$(slug).py),$(slug)))
+
+find = $(shell find $(1) -type f -not -path '*/__pycache__/*' -not -path '*/.ipynb_checkpoints/*' 2>/dev/null)
+LIB := $(call find,lib)
+GRADING := $(call find,grading) $(wildcard nbgrader_config.py)
+BOOK := $(wildcard _config.yml _toc.yml) $(call find,book)
+
+# Whatever writes runs alone in this folder: the goal is made again, under a lock.
+LOCKED_GOALS := course test book exercises learner grade sample install lint format bench bench-grading constraints clean
+ifndef LOCKED
+.NOTPARALLEL:
+.PHONY: $(LOCKED_GOALS)
+$(LOCKED_GOALS): python
+	@$(PYTHON) tools/lock.py "make $@" $(MAKE) --no-print-directory LOCKED=1 $@
+else
+.PHONY: $(LOCKED_GOALS)
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements.txt constraints.txt pyproject.toml tools/bootstrap.py
+	@$(PYTHON) tools/bootstrap.py --venv $(VENV)
+
+course: book exercises sample
+	@$(BIN)/python tools/sample_class.py --show
+	@echo "The book: _build/html/index.html"
+
+book: $(STAMPS)/book
+$(STAMPS)/book: $(INSTALLED) $(BOOK) $(LIB) tools/book.py $(CHAPTERS:%=$(STAMPS)/exercises-%)
+	@$(BIN)/python tools/book.py
+	@mkdir -p $(STAMPS) && touch $@
+
+ifeq ($(CHAPTER),)
+exercises: $(CHAPTERS:%=$(STAMPS)/exercises-%)
+else
+exercises: $(INSTALLED)
+	@$(BIN)/python tools/exercises.py $(CHAPTER)
+endif
+$(STAMPS)/exercises-%: $(INSTALLED) $$(wildcard solutions/$$*/*.py) $(LIB) grading/sources.py grading/checks.py tools/exercises.py
+	@$(BIN)/python tools/exercises.py $*
+	@mkdir -p $(STAMPS) && touch $@
+
+sample: $(STAMPS)/sample
+$(STAMPS)/sample: $(INSTALLED) $(CHAPTERS:%=$(STAMPS)/exercises-%) $(GRADING) $(LIB) tools/sample_class.py
+	@$(BIN)/python tools/sample_class.py --jobs $(JOBS)
+	@mkdir -p $(STAMPS) && touch $@
+
+learner: _build/learner/recurrent-networks.zip
+_build/learner/recurrent-networks.zip: $(INSTALLED) $(CHAPTERS:%=$(STAMPS)/exercises-%) $(LIB) grading/learner_lib.py tools/learner_zip.py $(call find,tools/learner)
+	@$(BIN)/python tools/learner_zip.py --output $@
+
+grade: $(INSTALLED) exercises
+	@$(BIN)/python -m grading grade $(or $(CHAPTER),$(error which chapter? say make grade CHAPTER=rnn)) --jobs $(JOBS)
+
+lint: $(INSTALLED)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/codespell
+	@$(BIN)/lint-imports
+	@$(BIN)/mypy
+
+format: $(INSTALLED)
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+test: $(INSTALLED) exercises book learner
+	@status=0; $(MAKE) --no-print-directory LOCKED=1 lint || status=1; \
+	$(BIN)/python -m pytest -n $(JOBS) --doctest-modules --cov=lib --cov=grading --cov-report=term lib tests || status=1; \
+	exit $$status
+
+bench: $(INSTALLED)
+	@$(BIN)/python tools/bench.py
+
+bench-grading: $(INSTALLED) exercises
+	@$(BIN)/python tools/bench_grading.py
+
+constraints: $(INSTALLED)
+	@$(PYTHON) tools/constraints.py
+
+clean:
+	@find _build -mindepth 1 -maxdepth 1 -not -name .lock -exec rm -rf {} +
+endif
+
+.PHONY: help python lab
+help:
+	@echo "make course         install, build the book, make the exercises, grade a sample class"
+	@echo "make test           all tests and checks"
+	@echo
+	@echo "make book           the book, strictly, into _build/html"
+	@echo "make exercises      exercises/ from solutions/; CHAPTER=rnn for one chapter"
+	@echo "make learner        the zip for learners, _build/learner/recurrent-networks.zip"
+	@echo "make grade CHAPTER=rnn   grade submitted/, JOBS=2 at a time"
+	@echo "make sample         the sample class alone"
+	@echo "make lab            JupyterLab on solutions/"
+	@echo "make bench          speed of lib against PyTorch"
+	@echo "make bench-grading  speed of grading against stock nbgrader"
+	@echo "make lint           ruff, codespell, import-linter, mypy"
+	@echo "make format         ruff, writing"
+	@echo "make install        only the environment, .venv"
+	@echo "make constraints    pin anew what requirements.txt needs in turn"
+	@echo "make clean          remove _build"
+
+python:
+	@if [ -z "$(PYTHON)" ]; then echo "error: Python 3.11 or newer is needed, and none was found. Install one (apt-get install python3), or say make PYTHON=/path/to/python" >&2; exit 1; fi
+
+lab: install
+	@$(BIN)/jupyter lab --notebook-dir=solutions
