@@ -80,14 +80,23 @@ def where(rows: np.ndarray, a: Tree, b: Tree) -> Tree:
 
     Leaves are (N, …).
     """
-    return tree_map(
-        lambda x, y: np.where(rows.reshape((-1,) + (1,) * (x.ndim - 1)), x, y), a, b
-    )
+    return tree_map(lambda x, y: np.where(rows.reshape((-1,) + (1,) * (x.ndim - 1)), x, y), a, b)
 
 
 def norm(tree: Any) -> float:
-    """Euclidean norm of all leaves together, accumulated in float64."""
-    return float(np.sqrt(sum(np.sum(np.square(leaf, dtype=np.float64)) for leaf in leaves(tree))))
+    """Euclidean norm of all leaves together, accumulated in float64.
+
+    Where the squares of finite numbers leave float64's range, they are scaled first.
+    """
+    arrays = leaves(tree)
+    with np.errstate(over="ignore", under="ignore"):
+        total = float(sum(np.sum(np.square(leaf, dtype=np.float64)) for leaf in arrays))
+    if np.isfinite(total) and total > np.finfo(np.float64).tiny:
+        return float(np.sqrt(total))
+    peak = max((float(np.max(np.abs(leaf), initial=0.0)) for leaf in arrays), default=0.0)
+    if peak == 0 or not np.isfinite(peak):
+        return peak
+    return peak * float(np.sqrt(sum(np.sum(np.square(leaf / peak)) for leaf in arrays)))
 
 
 def size(tree: Any) -> int:

@@ -77,7 +77,9 @@ def array(name: str, value: np.ndarray, expected: Sequence[Dim]) -> np.ndarray:
     return value
 
 
-def integers(name: str, value: np.ndarray, expected: Sequence[Dim], low: int, high: int) -> np.ndarray:
+def integers(
+    name: str, value: np.ndarray, expected: Sequence[Dim], low: int, high: int
+) -> np.ndarray:
     """Check an array of integers in ``low <= value <= high`` and return it.
 
     Raises
@@ -94,8 +96,7 @@ def integers(name: str, value: np.ndarray, expected: Sequence[Dim], low: int, hi
     shape(name, value, expected)
     if value.min() < low or value.max() > high:
         raise ValueError(
-            f"{name}: expected integers from {low} to {high}, "
-            f"got {value.min()} to {value.max()}"
+            f"{name}: expected integers from {low} to {high}, got {value.min()} to {value.max()}"
         )
     return value
 
@@ -122,6 +123,36 @@ def positive(name: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"{name}: expected an integer of at least 1, got {value!r}")
     return int(value)
+
+
+def positive_number(name: str, value: float) -> float:
+    """Check a rate or a threshold: a finite number above 0.
+
+    Raises
+    ------
+    ValueError
+        Where it is no number, not finite, or not above 0.
+    """
+    if not _is_number(value) or not 0 < value < np.inf:
+        raise ValueError(f"{name}: expected a finite number above 0, got {value!r}")
+    return float(value)
+
+
+def fraction(name: str, value: float) -> float:
+    """Check a decay or a share: a number from 0 up to, not including, 1.
+
+    Raises
+    ------
+    ValueError
+        Where it is no number, below 0, or not below 1.
+    """
+    if not _is_number(value) or not 0 <= value < 1:
+        raise ValueError(f"{name}: expected a number of at least 0 and below 1, got {value!r}")
+    return float(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
 
 
 def choice(name: str, value: str, options: Sequence[str]) -> str:
@@ -159,6 +190,4 @@ def same_tree(name: str, value: object, expected: object) -> None:
             same_tree(f"{name}.{fields[k]}" if fields else f"{name}[{k}]", a, b)
         return
     if type(value) is not type(expected):
-        raise ValueError(
-            f"{name}: expected {type(expected).__name__}, got {type(value).__name__}"
-        )
+        raise ValueError(f"{name}: expected {type(expected).__name__}, got {type(value).__name__}")
