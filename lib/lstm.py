@@ -50,49 +50,64 @@ def blocks(a: np.ndarray, count: int) -> list[np.ndarray]:
     return [a[..., k * H : (k + 1) * H] for k in range(count)]
 
 
+class Squash(NamedTuple):
+    """Constants of :func:`squash`, a number for each column."""
+
+    scale: np.ndarray
+    """s (B·H,): ½ over gates, 1 over the candidate."""
+    shift: np.ndarray
+    """1 − s (B·H,)."""
+    square: np.ndarray
+    """s² (B·H,)."""
+
+
 @lru_cache(maxsize=64)
-def gate_scale(letters: str, hidden_size: int, dtype: Any) -> np.ndarray:
-    """Make the row (B·H,) that :func:`squash` takes: 1 over the candidate g, ½ over gates."""
+def squash_constants(letters: str, hidden_size: int, dtype: Any) -> Squash:
+    """Make the constants for blocks named by ``letters``, of which ``g`` is the candidate."""
     scale = np.repeat(np.array([1 if k == "g" else 0.5 for k in letters], dtype), hidden_size)
-    scale.setflags(write=False)
-    return scale
+    constants = Squash(scale, 1 - scale, scale * scale)
+    for row in constants:
+        row.setflags(write=False)
+    return constants
 
 
-def squash(a: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def squash(a: np.ndarray, constants: Squash) -> np.ndarray:
     """Turn pre-activations (N, B·H) into gates σ(a) and candidates tanh(a), in place.
 
-    σ(a) = ½ + ½ tanh(a/2), so one tanh over the whole row serves both: with scale s
-    the result is (1 − s) + s tanh(s a), which is σ for s = ½ and tanh for s = 1.
+    σ(a) = ½ + ½ tanh(a/2), so one tanh over the whole row serves both: the result is
+    (1 − s) + s tanh(s a), which is σ for s = ½ and tanh for s = 1.
 
     Equations: sigmoid.
     """
-    a *= scale
+    a *= constants.scale
     np.tanh(a, out=a)
-    a *= scale
-    a += 1 - scale
+    a *= constants.scale
+    a += constants.shift
     return a
 
 
-def squash_backward(gates: np.ndarray, dgates: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def squash_backward(gates: np.ndarray, dgates: np.ndarray, constants: Squash) -> np.ndarray:
     """Turn gradients of gates into those of pre-activations, in place: δ = y'(a) ⊙ ∇_y.
 
     The slope at the output y is s² − (y − (1 − s))²: y(1 − y) for s = ½, 1 − y² for s = 1.
     """
-    slope = gates - (1 - scale)
+    slope = gates - constants.shift
     slope *= slope
-    np.subtract(scale * scale, slope, out=slope)
+    np.subtract(constants.square, slope, out=slope)
     dgates *= slope
     return dgates
 
 
 @dataclass(frozen=True)
-class LSTMBase(HoistedCell):
-    """What all LSTM cells share: sizes, state, input projection, sums over time."""
+class GatedCell(HoistedCell):
+    """What all gated cells share: sizes, zero state, input projection, sums over time."""
 
     input_size: int
     hidden_size: int
     letters: ClassVar[str]
     """The stacked blocks, a letter each; ``g`` is the candidate."""
+    params_type: ClassVar[Any] = LSTMParams
+    state_type: ClassVar[Any] = LSTMState
 
     def __post_init__(self) -> None:
         validate.positive("input_size", self.input_size)
@@ -101,16 +116,16 @@ class LSTMBase(HoistedCell):
     def init(self, rng: np.random.Generator) -> Any:
         """Draw parameters from U(−1/√H, 1/√H), as PyTorch does."""
         H, D, B = self.hidden_size, self.input_size, len(self.letters)
-        return LSTMParams(
+        return self.params_type(
             U=initializers.uniform(rng, (B * H, D), H),
             W=initializers.uniform(rng, (B * H, H), H),
             b=initializers.uniform(rng, (B * H,), H),
         )
 
-    def initial_state(self, batch_size: int, dtype: Any = np.float64) -> LSTMState:
-        """Return h = C = 0, each (N, H)."""
+    def initial_state(self, batch_size: int, dtype: Any = np.float64) -> Any:
+        """Return zeros: every field of the state (N, H)."""
         shape = (batch_size, self.hidden_size)
-        return LSTMState(np.zeros(shape, dtype), np.zeros(shape, dtype))
+        return self.state_type(*(np.zeros(shape, dtype) for _ in self.state_type._fields))
 
     def project(self, params: Any, xs: np.ndarray) -> np.ndarray:
         """Compute U x + b for any number of steps: (…, D) → (…, B·H).
@@ -137,19 +152,19 @@ class LSTMBase(HoistedCell):
         """
         h_prev = np.concatenate([cache.h_prev for cache in caches])
         flat = deltas.reshape(-1, deltas.shape[-1])
-        dparams = LSTMParams(
+        dparams = self.params_type(
             U=flat.T @ xs.reshape(-1, self.input_size),
             W=flat.T @ h_prev,
             b=flat.sum(axis=0),
         )
         return dparams, (flat @ params.U).reshape(xs.shape)
 
-    def _scale(self, dtype: Any) -> np.ndarray:
-        return gate_scale(self.letters, self.hidden_size, dtype)
+    def _constants(self, dtype: Any, letters: str | None = None) -> Squash:
+        return squash_constants(letters or self.letters, self.hidden_size, dtype)
 
 
 @dataclass(frozen=True)
-class LSTM(LSTMBase):
+class LSTM(GatedCell):
     """LSTM with input, forget and output gates, stacked i, f, g, o.
 
     Parameters
@@ -208,7 +223,7 @@ class LSTM(LSTMBase):
         """
         a = projected
         a += state.h @ params.W.T
-        gates = squash(a, self._scale(a.dtype))
+        gates = squash(a, self._constants(a.dtype))
         i, f, g, o = blocks(gates, 4)
         c = f * state.c
         c += i * g
@@ -231,13 +246,13 @@ class LSTM(LSTMBase):
         np.multiply(dc, c_prev, out=df)
         np.multiply(dc, i, out=dg)
         np.multiply(dstate.h, tanh_c, out=do)
-        squash_backward(gates, out, self._scale(out.dtype))
+        squash_backward(gates, out, self._constants(out.dtype))
         dh = np.zeros_like(dc) if self.truncated_gradient else out @ params.W
         return out, LSTMState(dh, dc * f)
 
 
 @dataclass(frozen=True)
-class LSTM1997(LSTMBase):
+class LSTM1997(GatedCell):
     """LSTM of 1997: no forget gate, blocks i, g, o; C = C' + i ⊙ g.
 
     The cell's weight onto itself is 1 (the constant error carousel). The paper squashes
@@ -272,7 +287,7 @@ class LSTM1997(LSTMBase):
         """
         a = projected
         a += state.h @ params.W.T
-        gates = squash(a, self._scale(a.dtype))
+        gates = squash(a, self._constants(a.dtype))
         i, g, o = blocks(gates, 3)
         c = state.c + i * g
         tanh_c = np.tanh(c)
@@ -292,7 +307,7 @@ class LSTM1997(LSTMBase):
         np.multiply(dc, g, out=di)
         np.multiply(dc, i, out=dg)
         np.multiply(dstate.h, tanh_c, out=do)
-        squash_backward(gates, out, self._scale(out.dtype))
+        squash_backward(gates, out, self._constants(out.dtype))
         dh = np.zeros_like(dc) if self.truncated_gradient else out @ params.W
         return out, LSTMState(dh, dc)
 

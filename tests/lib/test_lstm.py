@@ -19,10 +19,10 @@ from lib.lstm import (
     blocks,
     cell_jacobians,
     concatenate_maps,
-    gate_scale,
     parameter_count,
     squash,
     squash_backward,
+    squash_constants,
 )
 from tests.lib import cell_checks as checks
 
@@ -186,16 +186,16 @@ def test_parameter_count():
 def test_squash_and_its_backward():
     a = np.random.default_rng(0).normal(0, 2, (3, 12))
     dy = np.random.default_rng(1).standard_normal((3, 12))
-    scale = gate_scale("igo", 4, a.dtype)
+    constants = squash_constants("igo", 4, a.dtype)
     want = np.concatenate([sigmoid(a[:, :4]), np.tanh(a[:, 4:8]), sigmoid(a[:, 8:])], axis=1)
-    y = squash(a.copy(), scale)
+    y = squash(a.copy(), constants)
     np.testing.assert_allclose(y, want, atol=1e-15)
     numerical = gradient_check.numerical_gradient(
-        lambda at: float(np.sum(squash(at.copy(), scale) * dy)), a
+        lambda at: float(np.sum(squash(at.copy(), constants) * dy)), a
     )
-    np.testing.assert_allclose(squash_backward(y, dy.copy(), scale), numerical, atol=1e-9)
+    np.testing.assert_allclose(squash_backward(y, dy.copy(), constants), numerical, atol=1e-9)
     with pytest.raises(ValueError, match="read-only"):
-        scale[0] = 1
+        constants.scale[0] = 1
 
 
 def test_forget_bias_sets_the_forget_gate_alone():
