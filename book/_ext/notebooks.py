@@ -1,0 +1,58 @@
+"""The ``notebook`` directive: a chapter's graded notebook, to download from its page."""
+
+from pathlib import Path
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.typing import ExtensionMetadata
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Notebook(SphinxDirective):
+    """Link ``exercises/<slug>/<slug>.ipynb``; content, if any, stands below the link."""
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        slug = self.arguments[0]
+        path = ROOT / "exercises" / slug / f"{slug}.ipynb"
+        if not path.is_file():
+            raise self.error(f"notebook: expected a chapter with {path.relative_to(ROOT)}")
+        link = addnodes.download_reference(
+            "", "", reftarget=f"/exercises/{slug}/{slug}.ipynb", refdoc=self.env.docname
+        )
+        link += nodes.strong("", f"Download {slug}.ipynb")
+        guide = addnodes.pending_xref(
+            "",
+            refdoc=self.env.docname,
+            refdomain="std",
+            reftype="doc",
+            reftarget="/book/learner",
+            refexplicit=True,
+            refwarn=True,
+        )
+        guide += nodes.inline("", "learner's guide")
+        first = nodes.paragraph("", "", link)
+        second = nodes.paragraph(
+            "",
+            "",
+            nodes.Text("Put it into the folder of the learner's package, run "),
+            nodes.literal("", "jupyter lab"),
+            nodes.Text(" there and open it: see the "),
+            guide,
+            nodes.Text("."),
+        )
+        box = nodes.container("", first, second, classes=["notebook-card"])
+        if self.content:
+            self.state.nested_parse(self.content, self.content_offset, box)
+        return [box]
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Register the directive."""
+    app.add_directive("notebook", Notebook)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
