@@ -188,9 +188,9 @@ class Recurrent:
 class Truncated:
     """Truncated backpropagation through time: the same forward pass, a cheaper gradient.
 
-    Every ``k1`` steps the losses of the last ``k1`` steps are carried back over the last
-    ``k2`` steps and no further. So each loss counts once, and reaches between ``k2 − k1``
-    and ``k2 − 1`` steps back; with ``k2 ≥ T`` the gradient is the full one.
+    Every ``k1`` steps, and at the end, the losses since the last time are carried back over
+    the last ``k2`` steps and no further. So each loss counts once and reaches at least
+    ``k2 − k1`` steps back; with ``k2 ≥ T`` the gradient is the full one.
 
     Parameters
     ----------
@@ -255,8 +255,8 @@ class Truncated:
     ) -> tuple[Params, np.ndarray, State]:
         """Carry ``dys`` (T, N, H) back over windows of ``k2`` steps: dparams, dxs, dstate.
 
-        ``dstate`` enters with the last window; what is returned for the initial state comes
-        from the windows that reach it.
+        ``dstate`` enters with the window in which a row ends; what is returned for the initial
+        state comes from the windows that reach it.
 
         Raises
         ------
@@ -269,22 +269,25 @@ class Truncated:
         T, N, _ = xs.shape
         validate.array("dys", dys, (T, N, self.output_size))
         dparams, dxs = tree.zeros_like(params), np.zeros_like(xs)
-        dinitial = self.initial_state(N, xs.dtype)
+        none = dinitial = self.initial_state(N, xs.dtype)
+        dstate = none if dstate is None else dstate
+        ends = np.full(N, T) if lengths is None else lengths
         for first in range(0, T, self.k1):
             end = min(first + self.k1, T)
-            start = max(first + self.k1 - self.k2, 0)
+            start = max(end - self.k2, 0)
             window = RecurrentCache(
                 xs[start:end], steps[start:end], None if lengths is None else lengths - start
             )
             losses = dys[start:end].copy()
             losses[: first - start] = 0
+            over = (first < ends) & (ends <= end)
             more, dxs_window, dstart = self.layer.backward(
-                params, window, losses, dstate if end == T else None
+                params, window, losses, tree.where(over, dstate, none)
             )
             tree.add_into(dparams, more)
             dxs[start:end] += dxs_window
             if start == 0:
-                tree.add_into(dinitial, dstart)
+                dinitial = tree.add(dinitial, dstart)
         return dparams, dxs, dinitial
 
 
