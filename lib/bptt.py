@@ -8,7 +8,7 @@ the next chunk, and start each backward pass without ``dstate``. That is the gra
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -106,20 +106,18 @@ class Recurrent:
             state = self.initial_state(N, xs.dtype)
         else:
             validate.same_tree("state", state, self.initial_state(N, xs.dtype))
-        hoisted = isinstance(self.cell, HoistedCell)
-        projected = self.cell.project(params, xs) if hoisted else None
+        advance = self._advance(params, xs)
+        ends = np.full(N, T) if lengths is None else lengths
+        unpadded = ends.min()
         ys = np.empty((T, N, self.output_size), xs.dtype)
         steps = []
         for t in range(T):
-            if hoisted:
-                new, cache = self.cell.advance(params, projected[t], state)
-            else:
-                new, cache = self.cell.step(params, xs[t], state)
-            if lengths is None or t < lengths.min():
+            new, cache = advance(t, state)
+            if t < unpadded:
                 state = new
                 ys[t] = new.h
             else:
-                live = t < lengths
+                live = ends > t
                 state = tree.where(live, new, state)
                 ys[t] = np.where(live[:, None], new.h, 0)
             steps.append(cache)
@@ -155,33 +153,54 @@ class Recurrent:
 
         Equations: bptt-hidden, bptt-parameters, bptt-input.
         """
-        xs, steps, lengths = cache
+        xs, _, lengths = cache
         T, N, _ = xs.shape
         validate.array("dys", dys, (T, N, self.output_size))
         if dstate is None:
             dstate = self.initial_state(N, xs.dtype)
         else:
             validate.same_tree("dstate", dstate, self.initial_state(N, xs.dtype))
-        hoisted = isinstance(self.cell, HoistedCell)
-        if hoisted:
-            deltas = np.empty((T, N, self.cell.gate_width(params)), xs.dtype)
-        else:
-            dparams = tree.zeros_like(params)
-            dxs = np.empty_like(xs)
+        retreat, collect = self._retreat(params, cache)
+        ends = np.full(N, T) if lengths is None else lengths
+        unpadded = ends.min()
         for t in reversed(range(T)):
-            live = None if lengths is None or t < lengths.min() else t < lengths
             incoming = dstate._replace(h=dstate.h + dys[t])
-            if live is not None:
-                incoming = tree.tree_map(lambda g: g * live[:, None], incoming)
-            if hoisted:
-                _, new = self.cell.retreat(params, steps[t], incoming, deltas[t])
+            if t < unpadded:
+                dstate = retreat(t, incoming)
             else:
-                step_dparams, dxs[t], new = self.cell.step_backward(params, steps[t], incoming)
-                tree.add_into(dparams, step_dparams)
-            dstate = new if live is None else tree.where(live, new, dstate)
-        if hoisted:
-            dparams, dxs = self.cell.collect(params, deltas, xs, steps)
+                live = ends > t
+                incoming = tree.where(live, incoming, tree.zeros_like(incoming))
+                dstate = tree.where(live, retreat(t, incoming), dstate)
+        dparams, dxs = collect()
         return dparams, dxs, dstate
+
+    def _advance(self, params: Params, xs: np.ndarray) -> Callable[[int, State], tuple[State, Any]]:
+        """Make the function of t and the state that takes step t."""
+        cell = self.cell
+        if isinstance(cell, HoistedCell):
+            projected = cell.project(params, xs)
+            return lambda t, state: cell.advance(params, projected[t], state)
+        return lambda t, state: cell.step(params, xs[t], state)
+
+    def _retreat(
+        self, params: Params, cache: RecurrentCache
+    ) -> tuple[Callable[[int, State], State], Callable[[], tuple[Params, np.ndarray]]]:
+        """Make the function that goes back over step t, and that which sums up at the end."""
+        cell, (xs, steps, _) = self.cell, cache
+        if isinstance(cell, HoistedCell):
+            deltas = np.empty((*xs.shape[:2], cell.gate_width(params)), xs.dtype)
+            return (
+                lambda t, dstate: cell.retreat(params, steps[t], dstate, deltas[t])[1],
+                lambda: cell.collect(params, deltas, xs, steps),
+            )
+        dparams, dxs = tree.zeros_like(params), np.empty_like(xs)
+
+        def step_back(t: int, dstate: State) -> State:
+            more, dxs[t], dstate = cell.step_backward(params, steps[t], dstate)
+            tree.add_into(dparams, more)
+            return dstate
+
+        return step_back, lambda: (dparams, dxs)
 
 
 @dataclass(frozen=True)

@@ -90,9 +90,9 @@ class RNN(HoistedCell):
 
     def project(self, params: RNNParams, xs: np.ndarray) -> np.ndarray:
         """Compute U x + b for any number of steps: (…, D) → (…, H)."""
-        projected = xs @ params.U.T
+        projected = xs.reshape(-1, self.input_size) @ params.U.T
         projected += params.b
-        return projected
+        return projected.reshape(*xs.shape[:-1], self.hidden_size)
 
     def advance(
         self, params: RNNParams, projected: np.ndarray, state: RNNState
@@ -103,7 +103,7 @@ class RNN(HoistedCell):
         """
         a = projected
         a += state.h @ params.W.T
-        h = ACTIVATIONS[self.activation].forward(a)
+        h = ACTIVATIONS[self.activation].forward(a, out=a)
         return RNNState(h), RNNCache(h_prev=state.h, h=h)
 
     def retreat(
@@ -113,9 +113,8 @@ class RNN(HoistedCell):
 
         Equations: bptt-delta, bptt-hidden.
         """
-        delta = ACTIVATIONS[self.activation].backward(cache.h, dstate.h)
-        out[...] = delta
-        return out, RNNState(delta @ params.W)
+        delta = ACTIVATIONS[self.activation].backward(cache.h, dstate.h, out=out)
+        return delta, RNNState(delta @ params.W)
 
     def collect(
         self,
@@ -135,7 +134,7 @@ class RNN(HoistedCell):
             W=flat.T @ h_prev,
             b=flat.sum(axis=0),
         )
-        return dparams, deltas @ params.U
+        return dparams, (flat @ params.U).reshape(xs.shape)
 
 
 def live_steps(lengths: np.ndarray | None, steps: int, batch: int) -> np.ndarray:
