@@ -16,12 +16,15 @@ def orthogonal(rng: np.random.Generator, size: int, gain: float = 1.0) -> np.nda
 
     QR of a Gaussian matrix with the signs of R's diagonal taken out.
 
-    Equations: vanishing-orthogonal-init.
+    Equations: vanishing-gradients-orthogonal-init.
     """
     q, r = np.linalg.qr(rng.standard_normal((size, size)))
     return gain * q * np.sign(np.diag(r))
 
 
 def identity(size: int, gain: float = 1.0, dtype: Any = np.float64) -> np.ndarray:
-    """Return gain·I (size, size), the start of Le, Jaitly and Hinton's IRNN (2015)."""
+    """Return gain·I (size, size), the start of Le, Jaitly and Hinton's IRNN (2015).
+
+    Equations: vanishing-gradients-identity-init.
+    """
     return gain * np.eye(size, dtype=dtype)
