@@ -38,6 +38,7 @@ else
 .PHONY: $(LOCKED_GOALS)
 
 install: $(INSTALLED)
+	@:
 
 $(INSTALLED): requirements.txt constraints.txt pyproject.toml tools/bootstrap.py
 	@$(PYTHON) tools/bootstrap.py --venv $(VENV)
@@ -71,7 +72,7 @@ _build/learner/recurrent-networks.zip: $(INSTALLED) $(CHAPTERS:%=$(STAMPS)/exerc
 	@$(BIN)/python tools/learner_zip.py --output $@
 
 grade: $(INSTALLED) exercises
-	@$(BIN)/python -m grading grade $(or $(CHAPTER),$(error which chapter? say make grade CHAPTER=rnn)) --jobs $(JOBS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grading grade $(or $(CHAPTER),$(error which chapter? say make grade CHAPTER=rnn)) --jobs $(JOBS)
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check .
@@ -86,7 +87,7 @@ format: $(INSTALLED)
 
 test: $(INSTALLED) exercises book learner
 	@status=0; $(MAKE) --no-print-directory LOCKED=1 lint || status=1; \
-	$(BIN)/python -m pytest -n $(JOBS) --doctest-modules --cov=lib --cov=grading --cov-report=term lib tests || status=1; \
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(JOBS) --doctest-modules --cov=lib --cov=grading --cov-report=term lib tests || status=1; \
 	exit $$status
 
 bench: $(INSTALLED)
@@ -125,4 +126,4 @@ python:
 	@if [ -z "$(PYTHON)" ]; then echo "error: Python 3.11 or newer is needed, and none was found. Install one (apt-get install python3), or say make PYTHON=/path/to/python" >&2; exit 1; fi
 
 lab: install
-	@$(BIN)/jupyter lab --notebook-dir=solutions
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab --notebook-dir=solutions

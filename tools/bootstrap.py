@@ -134,7 +134,9 @@ def environment(venv: Path) -> None:
         usable = False
     if not usable:
         print(f"making {venv.name} with Python {sys.version.split()[0]}", flush=True)
-        _run([sys.executable, "-m", "venv", "--clear", str(venv)], "making the environment")
+        # the base, should this be running inside the environment that is to be made again
+        base = getattr(sys, "_base_executable", sys.executable)
+        _run([base, "-m", "venv", "--clear", str(venv)], "making the environment")
     print("installing requirements.txt; the first time this takes some minutes", flush=True)
     pip = [str(python), "-m", "pip", "install", "-qq"]
     _run([*pip, "--requirement", str(ROOT / "requirements.txt")], "installing the requirements")

@@ -1,0 +1,272 @@
+"""Grade a small class end to end: real notebooks made from the release, marks known.
+
+The class lives in a course directory of its own, so that an instructor's
+``submitted/`` and gradebook are never touched. Its members are the release with the
+solution cells filled in, and then edited as :data:`EDITS` says.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook, MissingEntry
+
+from grading import sources
+
+COURSE = sources.ROOT / "_build" / "sample_class"
+
+CONFIG = """\
+c = get_config()
+load_subconfig("nbgrader_config.py", path={root!r})
+c.CourseDirectory.root = {course!r}
+c.CourseDirectory.db_url = "sqlite:///" + {course!r} + "/gradebook.db"
+"""
+
+
+class Edit(NamedTuple):
+    """A wrong answer: what to replace in one function's solution, and what that costs."""
+
+    function: str
+    old: str
+    new: str
+    lost: float
+
+
+EDITS: dict[str, dict[str, tuple[Edit, ...]]] = {
+    "rnn": {
+        "backward-wrong": (
+            Edit("vector_input_backward", "deltas.sum(axis=0)", "deltas[-1]", 4),
+            Edit("output_to_hidden_step_backward", "(1 - h**2)", "h * (1 - h)", 6),
+            Edit("many_to_one_backward", "last, rows = lengths - 1", "last, rows = -1", 3),
+        ),
+        "sign-error": (Edit("rnn_step", "+ h @ W.T", "- h @ W.T", 3),),
+    },
+}
+"""Wrong answers of a chapter, by member."""
+
+
+class Member(NamedTuple):
+    """One learner of the class."""
+
+    name: str
+    what: str
+    """What was handed in."""
+    content: str
+    """The notebook's text."""
+    deserved: float | None
+    """The score; ``None`` where the file cannot be graded."""
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    member: Member
+    score: float | None
+    note: str
+
+
+def filled(slug: str, edit: Callable[[str, str], str]) -> str:
+    """Fill the release's solution cells and return the notebook's text.
+
+    ``edit(name, source)`` gets a function's name and its right solution.
+    """
+    released = sources.ROOT / "exercises" / slug / f"{slug}.ipynb"
+    notebook: NotebookNode = nbformat.read(released, as_version=4)
+    solutions = {exercise.name: exercise.solution for exercise in sources.exercises(slug)}
+    for cell in notebook.cells:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        if name in solutions:
+            lines = solutions[name].splitlines()
+            kept = [line for line in lines if not line.strip().startswith("### ")]
+            cell.source = edit(name, "\n".join(kept))
+    return str(nbformat.writes(notebook))
+
+
+def _apply(edits: tuple[Edit, ...]) -> Callable[[str, str], str]:
+    def edit(name: str, source: str) -> str:
+        for one in edits:
+            if one.function == name:
+                if one.old not in source:
+                    raise sources.SourceError(
+                        f"sample class: expected {one.old!r} in the solution of {name}"
+                    )
+                source = source.replace(one.old, one.new)
+        return source
+
+    return edit
+
+
+def _first_line(function: str, line: str) -> Callable[[str, str], str]:
+    """Put a line at the top of one function's body, behind its docstring."""
+
+    def edit(name: str, source: str) -> str:
+        if name != function:
+            return source
+        head, documentation, body = source.split('"""', 2)
+        return f'{head}"""{documentation}"""\n    {line}{body}'
+
+    return edit
+
+
+def members(slug: str) -> list[Member]:
+    """Make the class of a chapter.
+
+    Raises
+    ------
+    SourceError
+        Where the chapter is unknown, or an edit does not fit its solution any more.
+    """
+    points = {exercise.name: exercise.points for exercise in sources.exercises(slug)}
+    total = sum(points.values())
+    first, *_, last = points
+    released = (sources.ROOT / "exercises" / slug / f"{slug}.ipynb").read_text(encoding="utf-8")
+    perfect = filled(slug, lambda name, source: source)
+    made = [Member("perfect", "all solved", perfect, total)]
+    for name, edits in EDITS.get(slug, {}).items():
+        what = f"wrong: {', '.join(edit.function for edit in edits)}"
+        deserved = total - sum(edit.lost for edit in edits)
+        made.append(Member(name, what, filled(slug, _apply(edits)), deserved))
+    raises = filled(slug, _first_line(first, 'raise KeyError("not there")'))
+    loops = filled(slug, _first_line(last, "while True:\n        pass"))
+    return [
+        *made,
+        Member("raises", f"{first} raises", raises, total - points[first]),
+        Member("endless-loop", f"{last} never ends", loops, total - points[last]),
+        Member("blank", "nothing solved", released, 0.0),
+        Member("not-json", "half a file", perfect[: len(perfect) // 2], None),
+    ]
+
+
+def lay_out(slug: str, course: Path, everyone: list[Member]) -> None:
+    """Write a fresh course directory with the chapter's source and the submissions."""
+    shutil.rmtree(course, ignore_errors=True)
+    source = course / "solutions" / slug
+    source.mkdir(parents=True)
+    for name in (f"{slug}.ipynb", "checks.json"):
+        shutil.copy(sources.source_directory(slug) / name, source)
+    config = CONFIG.format(root=str(sources.ROOT), course=str(course))
+    (course / "nbgrader_config.py").write_text(config, encoding="utf-8")
+    for member in everyone:
+        submission = course / "submitted" / member.name / slug
+        submission.mkdir(parents=True)
+        (submission / f"{slug}.ipynb").write_text(member.content, encoding="utf-8")
+
+
+def nbgrader(course: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run an nbgrader command in a course directory."""
+    programs = Path(sys.executable).parent
+    # nbgrader calls alembic by its name
+    environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"}
+    return subprocess.run(
+        [str(programs / "nbgrader"), *arguments],
+        cwd=course,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+class GradingError(Exception):
+    """A step of grading that failed as a whole."""
+
+
+def grade(slug: str, course: Path, jobs: int) -> None:
+    """Release, autograde, write feedback and export, as an instructor does.
+
+    Raises
+    ------
+    GradingError
+        Where the release or the export fails. Autograding may end with an error: one of
+        the submissions cannot be graded.
+    """
+    for step in (
+        ("generate_assignment", slug, "--force"),
+        ("autograde", slug),
+        ("generate_feedback", slug),
+        ("export", "--to", "grades.csv"),
+    ):
+        done = nbgrader(course, *step)
+        log = course / f"{step[0]}.log"
+        log.write_text(done.stdout + done.stderr, encoding="utf-8")
+        if done.returncode != 0 and step[0] != "autograde":
+            raise GradingError(f"nbgrader {step[0]} failed; see {log}")
+
+
+def rows(slug: str, course: Path, everyone: list[Member]) -> list[Row]:
+    """Read the class's scores from the gradebook."""
+    found = []
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        for member in everyone:
+            try:
+                score = float(gradebook.find_submission(slug, member.name).score)
+            except MissingEntry:
+                score = None
+            found.append(Row(member, score, ""))
+    return found
+
+
+def table(slug: str, course: Path, found: list[Row]) -> str:
+    """Lay out the scores, and say where feedback and grades are."""
+    total = sum(exercise.points for exercise in sources.exercises(slug))
+    width = max(len(row.member.what) for row in found)
+    lines = [
+        f"The sample class of chapter {slug}, out of {total:g} points:",
+        "",
+        f"{'learner':<16}{'handed in':<{width + 2}}{'score':>6}{'deserved':>10}",
+    ]
+    for row in found:
+        score = "none" if row.score is None else f"{row.score:g}"
+        deserved = "none" if row.member.deserved is None else f"{row.member.deserved:g}"
+        line = f"{row.member.name:<16}{row.member.what:<{width + 2}}{score:>6}{deserved:>10}"
+        lines.append(f"{line}  {row.note}".rstrip())
+    shown = course.relative_to(sources.ROOT) if course.is_relative_to(sources.ROOT) else course
+    lines += [
+        "",
+        f"Feedback pages: {shown}/feedback/<learner>/{slug}/{slug}.html",
+        f"Grades:         {shown}/grades.csv",
+    ]
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Grade the class and print the table; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--chapter", default="rnn")
+    parser.add_argument("--course", type=Path, default=COURSE, help="directory, made afresh")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--show", action="store_true", help="only print the last table")
+    arguments = parser.parse_args(argv)
+    course = arguments.course.absolute()
+    try:
+        if not arguments.show:
+            everyone = members(arguments.chapter)
+            lay_out(arguments.chapter, course, everyone)
+            grade(arguments.chapter, course, arguments.jobs)
+            found = rows(arguments.chapter, course, everyone)
+            text = table(arguments.chapter, course, found)
+            wrong = [row.member.name for row in found if row.score != row.member.deserved]
+            if wrong:
+                print(text)
+                raise GradingError(f"not the mark deserved: {', '.join(wrong)}; logs in {course}")
+            (course / "table.txt").write_text(text + "\n", encoding="utf-8")
+        print((course / "table.txt").read_text(encoding="utf-8"), end="")
+    except (sources.SourceError, GradingError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
