@@ -14,17 +14,12 @@ import numpy as np
 
 from lib import tree, validate
 from lib.activations import tanh_backward
-from lib.bptt import Recurrent
+from lib.bidirectional import as_layer
 from lib.cell import Cell, Layer, Params, State
 from lib.dense import Affine, affine, affine_backward, affine_init, embed, embed_backward
 from lib.endings import ENDINGS, Predictions, log_stopping, loss
 
 CONTEXTS = ("every_step", "initial_state", "both")
-
-
-def as_layer(part: Cell | Layer) -> Layer:
-    """Return a layer as it is, and a cell as ``Recurrent(cell)``."""
-    return part if isinstance(part, Layer) else Recurrent(part)
 
 
 def _is_hidden(name: str) -> bool:
