@@ -33,12 +33,17 @@ def code(text: str) -> str:
 def modules_in(source: str) -> Iterator[str]:
     """Yield the modules of ``lib`` that Python source imports.
 
-    A line that does not parse, such as a magic command, is left out.
+    Magic commands and cell options are left out; where the rest does not parse either, all
+    modules count.
     """
-    lines = [line for line in source.splitlines() if not re.match(r"\s*([%!:]|$)", line)]
-    try:
-        tree = ast.parse("\n".join(lines))
-    except SyntaxError:
+    tree = None
+    for text in (source, re.sub(r"^\s*[%!:].*$", "", source, flags=re.MULTILINE)):
+        try:
+            tree = ast.parse(text)
+            break
+        except SyntaxError:
+            continue
+    if tree is None:
         yield from all_modules()
         return
     for node in ast.walk(tree):
