@@ -107,13 +107,13 @@ STYLES = (
     "{d}.{m}.{y}",
     "{d}/{m}/{year}",
     "{d} {mon} {year}",
-    "{year} {mon} {d}",
+    "{year}, {mon} {d}",
     "{month} {d}, {year}",
     "{nth} of {month} {year}",
     "{weekday}, {d} {month} {year}",
     "{weekday} the {nth} of {month} '{y}",
-    "{month} the {ordinal}, {words}",
     "{weekday}, the {ordinal} of {month} {year}",
+    "{month} the {ordinal}, {words}",
     "the {ordinal} day of {month} in the year {words}",
     "on {weekday}, the {ordinal} day of the month of {month}, {words}",
 )
@@ -125,7 +125,7 @@ TARGET = Vocabulary((EOS, *"-0123456789"))
 
 
 def draw(rng: np.random.Generator, examples: int, styles: Sequence[int] | None = None) -> Dates:
-    """Draw dates from 1950 to 2049, written in many ways, from 6 to about 80 characters.
+    """Draw dates from 1950 to 2049, written in many ways, from 6 to 86 characters.
 
     With a hundred years, a year of two digits is never ambiguous.
 

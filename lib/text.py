@@ -37,7 +37,7 @@ SUBJECTS = {
 def read(name: str = "python") -> Text:
     """Read a text that Python itself ships.
 
-    ``"python"`` is prose of the Python language reference: about 70 000 characters, and
+    ``"python"`` is prose of the Python language reference: about 86 000 characters, and
     a little different from one version of Python to the next. ``"zen"`` is The Zen of Python:
     about 850 characters, the same everywhere.
 
