@@ -68,13 +68,16 @@ def vector_args(rng):
         "W": rng.normal(size=(4, 4)),
         "b": rng.normal(size=4),
         "R": rng.normal(size=(4, 3)),
-        "S": rng.normal(size=(4, 3)),
+        "P": rng.normal(size=(4, 3)),
+        "p": rng.normal(size=4),
         "mode": "both",
     }
 
 
-def vector(x, ys, U, W, b, R, S, mode, first=False, start=True, drive=True, labels=True):
-    h = x @ S.T if start else np.zeros((len(x), len(b)))
+def vector(
+    x, ys, U, W, b, R, P, p, mode, first=False, start=True, drive=True, labels=True, bias=True
+):
+    h = x @ P.T + bias * p if start else np.zeros((len(x), len(b)))
     hs = []
     for t, y in enumerate(ys):
         fed = drive and (t == 0 or not first)
@@ -213,9 +216,10 @@ EXAMPLES = {
             "R x was fed at the first step only; it is fed at every step.": lambda **a: vector(
                 **a, first=True
             ),
-            'In mode "both" the state started from zero; it starts from S x.': lambda **a: vector(
-                **a, start=False
+            'In mode "both" the state started from zero; it starts from p + P x.': lambda **a: (
+                vector(**a, start=False)
             ),
+            "The bias p of the initial state is missing.": lambda **a: vector(**a, bias=False),
             'In mode "both" R x is missing.': lambda **a: vector(**a, drive=False),
             "The labels ys are missing: U y is part of every step.": lambda **a: vector(
                 **a, labels=False

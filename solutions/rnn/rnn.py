@@ -197,7 +197,7 @@ hidden.score()
 # The loss is a **sum** over time and a **mean** over the N examples; the mask $m$ is 1 on real steps and 0 on padding.
 # Large logits must not overflow: subtract the largest logit first, and take the logarithm of the sum, not of the softmax (log-sum-exp).
 #
-# Equations: rnn-output, rnn-loss, log-sum-exp.
+# Equations: rnn-logits, softmax, rnn-loss, log-sum-exp, rnn-mask.
 #
 # The function gets `hs` (T, N, H), `V` (K, H), `c` (K,), `targets` (T, N) with classes from 0 to K − 1, and `mask` (T, N).
 # It returns the loss, a number, and the distributions `os` (T, N, K), padding included.
@@ -272,26 +272,26 @@ hidden.score()
 # There are two ways in, and they combine:
 #
 # - **every step**: $a^{(t)} = b + W h^{(t-1)} + U y^{(t-1)} + R x$ with $h^{(0)} = 0$;
-# - **initial state**: $h^{(0)} = S x$ and no $R x$;
-# - **both**: $h^{(0)} = S x$ and $R x$ at every step.
+# - **initial state**: $h^{(0)} = p + P x$ and no $R x$;
+# - **both**: $h^{(0)} = p + P x$ and $R x$ at every step.
 #
 # Equations: rnn-vector-every-step, rnn-vector-initial-state.
 #
-# The function gets `x` (N, M), `ys` (T, N, K), where `ys[t]` is the label fed at step t, the parameters `U` (H, K), `W` (H, H), `b` (H,), `R` (H, M), `S` (H, M), and `mode`, one of `"every_step"`, `"initial_state"`, `"both"`.
+# The function gets `x` (N, M), `ys` (T, N, K), where `ys[t]` is the label fed at step t, the parameters `U` (H, K), `W` (H, H), `b` (H,), `R` (H, M), `P` (H, M), `p` (H,), and `mode`, one of `"every_step"`, `"initial_state"`, `"both"`.
 # It returns `hs` (T, N, H).
 
 
 # %% nbgrader={"grade_id": "vector_input_forward", "solution": true}
-def vector_input_forward(x, ys, U, W, b, R, S, mode):
+def vector_input_forward(x, ys, U, W, b, R, P, p, mode):
     """Run a network whose only input is one vector.
 
-    x (N, M), ys (T, N, K), U (H, K), W (H, H), b (H,), R (H, M), S (H, M),
+    x (N, M), ys (T, N, K), U (H, K), W (H, H), b (H,), R (H, M), P (H, M), p (H,),
     mode "every_step", "initial_state" or "both"; returns hs (T, N, H).
     """
     ### BEGIN SOLUTION
     T, N, _ = ys.shape
     H = len(b)
-    h = np.zeros((N, H)) if mode == "every_step" else x @ S.T
+    h = np.zeros((N, H)) if mode == "every_step" else x @ P.T + p
     drive = np.zeros((N, H)) if mode == "initial_state" else x @ R.T
     hs = np.empty((T, N, H))
     for t in range(T):
@@ -321,16 +321,17 @@ def case(T, N, M, K, H, mode):
         "W": rng.normal(size=(H, H)),
         "b": rng.normal(size=H),
         "R": rng.normal(size=(H, M)),
-        "S": rng.normal(size=(H, M)),
+        "P": rng.normal(size=(H, M)),
+        "p": rng.normal(size=H),
         "mode": mode,
     }
 
 
-def reference(x, ys, U, W, b, R, S, mode):
+def reference(x, ys, U, W, b, R, P, p, mode):
     T, N, _ = ys.shape
     hs = np.empty((T, N, len(b)))
     for n in range(N):
-        h = S @ x[n] if mode in ("initial_state", "both") else 0 * b
+        h = p + P @ x[n] if mode in ("initial_state", "both") else 0 * b
         for t in range(T):
             a = b + W @ h + U @ ys[t, n]
             if mode in ("every_step", "both"):
@@ -432,7 +433,7 @@ hidden.score()
 #
 # K outputs are usually far fewer than H units, so it remembers less; chapter 2 shows what it gains in training.
 #
-# Equations: rnn-output-recurrence.
+# Equations: rnn-output-hidden.
 #
 # The function gets `xs` (T, N, D), the first output `o0` (N, K), and `U` (H, D), `W` (H, K), `b` (H,), `V` (K, H), `c` (K,).
 # It returns `os` (T, N, K).
@@ -518,7 +519,7 @@ hidden.score()
 # 3. through the tanh: $\delta = (1 - h^2) \odot \nabla_h$;
 # 4. to what went in: $\nabla_W = \sum_n \delta\, o'^\top$ and $\nabla_{o'} = W^\top \delta$, with $o' = o^{(t-1)}$.
 #
-# Equations: rnn-output-recurrence-backward, softmax-backward.
+# Equations: rnn-output-hidden-backward, softmax-backward.
 #
 # The function gets the cached values `o_prev` (N, K), `h` (N, H), `o` (N, K), the gradient `do` (N, K), and `W` (H, K), `V` (K, H).
 # It returns `dV` (K, H), `dW` (H, K) and `do_prev` (N, K).
@@ -670,7 +671,7 @@ hidden.score()
 # A temperature θ below 1 sharpens the distribution, above 1 flattens it.
 # To keep the function pure, the randomness comes in as a number $u$, uniform in [0, 1): the answer is the **first** class k at which the cumulative sum $o_0 + … + o_k$ exceeds $u$.
 #
-# Equations: rnn-sampling.
+# Equations: rnn-temperature.
 #
 # The function gets `logits` (N, K), `temperature` (a number above 0) and `u` (N,).
 # It returns N integers from 0 to K − 1.
