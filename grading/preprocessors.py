@@ -1,0 +1,300 @@
+"""What nbgrader runs instead of its own steps: `nbgrader_config.py` names these classes.
+
+``nbgrader autograde`` and formgrader's Autograde button make a
+:class:`SubmissionExporter` for each batch. From there on, every submission is rebuilt
+from the release (:class:`Rebuild`), graded in isolation (:class:`Isolate`) and saved
+(:class:`SaveScores`) by nbgrader's own converter, gradebook and late penalties.
+"""
+
+import atexit
+import contextlib
+import functools
+import glob
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.exporters import NotebookExporter
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters.base import NbGraderException
+from nbgrader.plugins.zipcollect import ExtractorPlugin
+from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
+from nbgrader.utils import parse_utc
+from traitlets import Bool, Integer
+
+from grading import archives, intake
+from grading.assignment import Assignment, load
+from grading.engine import Grader, Result
+from grading.limits import Limits
+
+TIMESTAMP = "timestamp.txt"
+
+
+def read_timestamp(folder: Path) -> str:
+    """Return what ``timestamp.txt`` of a submission says, or an empty string.
+
+    Raises
+    ------
+    Refused
+        Where it is no plain file, or no time.
+    """
+    path = folder / TIMESTAMP
+    if not os.path.lexists(path):
+        return ""
+    try:
+        text = intake.read(path, Limits(notebook=200)).decode("ascii").strip()
+        parse_utc(text)
+    except intake.Refused as error:
+        raise intake.Refused(f"{TIMESTAMP}: {error}") from error
+    except (ValueError, OverflowError) as error:
+        raise intake.Refused(f"{TIMESTAMP} holds no time") from error
+    return text
+
+
+class Configured(NbGraderPreprocessor):
+    """A step that finds its assignment through the converter that runs it."""
+
+    def assignment(self, resources: dict[str, Any]) -> Assignment:
+        """Load the assignment that a notebook belongs to."""
+        coursedir = self.parent.parent.coursedir
+        about = resources["nbgrader"]
+        release = coursedir.format_path(coursedir.release_directory, ".", about["assignment"])
+        options = Isolate(config=self.config)
+        with Gradebook(about["db_url"], coursedir.course_id) as gradebook:
+            return load(
+                gradebook,
+                Path(release),
+                about["assignment"],
+                about["notebook"],
+                options.limits(),
+                options.sandbox,
+            )
+
+
+class SubmissionExporter(NotebookExporter):
+    """Reads submissions that nbgrader's own reader fails on, and copies none of their files."""
+
+    def __init__(self, config: Any = None, **kwargs: Any) -> None:
+        super().__init__(config=config, **kwargs)
+        converter = self.parent
+        if converter is None or not hasattr(converter, "assignments"):
+            return
+        # nbgrader offers no hook between finding submissions and copying their files. The
+        # exporter is made between the two.
+        converter.init_assignment = functools.partial(
+            receive_submission, converter, converter.init_assignment
+        )
+        expect_notebooks(converter)
+
+    def from_filename(self, filename: str, resources: Any = None, **kwargs: Any) -> Any:
+        """Convert a notebook; a submitted one is left to :class:`Rebuild` to read."""
+        if not any(isinstance(step, Rebuild) for step in self._preprocessors):
+            return super().from_filename(filename, resources, **kwargs)
+        resources = resources or {}
+        resources["submission"] = filename
+        return self.from_notebook_node(nbformat.v4.new_notebook(), resources, **kwargs)
+
+
+def expect_notebooks(converter: Any) -> None:
+    """Have every submission folder graded, whatever its notebooks are called."""
+    coursedir = converter.coursedir
+    pattern = converter._format_source(coursedir.assignment_id, coursedir.student_id)
+    with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
+        try:
+            names = [n.name for n in gradebook.find_assignment(coursedir.assignment_id).notebooks]
+        except MissingEntry:
+            return
+    if coursedir.notebook_id != "*":
+        names = [name for name in names if glob.fnmatch.fnmatch(name, coursedir.notebook_id)]
+    for folder in glob.glob(pattern):
+        converter.assignments[folder] = [os.path.join(folder, f"{name}.ipynb") for name in names]
+
+
+def receive_submission(converter: Any, init: Any, assignment_id: str, student_id: str) -> None:
+    """Set up a submission as nbgrader does, but copy nothing of the learner's."""
+    source = Path(converter._format_source(assignment_id, student_id))
+    destination = Path(converter._format_dest(assignment_id, student_id))
+    try:
+        text = read_timestamp(source)
+    except intake.Refused as error:
+        raise NbGraderException(str(error)) from error
+    ignore = converter.coursedir.ignore
+    converter.coursedir.ignore = ["*"]
+    try:
+        init(assignment_id, student_id)
+    finally:
+        converter.coursedir.ignore = ignore
+    if text:
+        destination.mkdir(parents=True, exist_ok=True)
+        (destination / TIMESTAMP).write_text(text)
+
+
+class Rebuild(Configured):
+    """First pass: the released notebook with the learner's code in it."""
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        """Rebuild the notebook, or say in its metadata why that cannot be."""
+        assignment = self.assignment(resources)
+        path = Path(resources["submission"])
+        state: dict[str, Any] = {"refused": "", "notes": []}
+        cells: list[intake.Cell] = []
+        try:
+            intake.check_folder(path.parent)
+            path, note = intake.find_notebook(path.parent, assignment.notebook)
+            state["notes"] = [note] if note else []
+            cells = intake.parse(intake.read(path, assignment.limits), assignment.limits)
+        except intake.Refused as error:
+            state["refused"] = str(error)
+            self.log.error("%s: %s", resources["nbgrader"]["student"], error)
+        notebook = intake.rebuild(assignment.released, cells)
+        notebook["metadata"]["grading"] = state
+        return nbformat.from_dict(notebook), resources
+
+
+_graders: dict[str, Grader] = {}
+
+
+def grader_of(assignment: Assignment) -> Grader:
+    """Return a warm grader; one at a time is kept."""
+    digest = assignment.digest()
+    if digest not in _graders:
+        close_graders()
+        _graders[digest] = Grader(assignment)
+    return _graders[digest]
+
+
+@atexit.register
+def close_graders() -> None:
+    """Stop the sandboxes' parents."""
+    while _graders:
+        _graders.popitem()[1].close()
+
+
+class Isolate(Configured):
+    """Second pass: learner's cells in a sandbox, tests in this process."""
+
+    sandbox = Bool(True, help="Whether learners' code runs in a sandbox.").tag(config=True)
+    cell_seconds = Integer(20, help="Wall time of a cell.").tag(config=True)
+    call_seconds = Integer(10, help="Wall time of a call that a test makes.").tag(config=True)
+    submission_seconds = Integer(120, help="Wall time of a submission.").tag(config=True)
+    memory_megabytes = Integer(2048, help="Memory of a sandbox.").tag(config=True)
+    storage_megabytes = Integer(64, help="Files of a sandbox.").tag(config=True)
+
+    def limits(self) -> Limits:
+        """Return the configured limits."""
+        return Limits(
+            cell_seconds=self.cell_seconds,
+            call_seconds=self.call_seconds,
+            submission_seconds=self.submission_seconds,
+            cpu_seconds=self.submission_seconds,
+            memory=self.memory_megabytes << 20,
+            storage=self.storage_megabytes << 20,
+        )
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        """Grade the notebook; the scores go on in ``resources``."""
+        assignment = self.assignment(resources)
+        state = nb.metadata.get("grading", {})
+        grader = grader_of(assignment)
+        if state.get("refused"):
+            result = grader.refuse(state["refused"])
+        else:
+            result = grader.grade_notebook(nb, list(state.get("notes", [])))
+        stamp(result, assignment)
+        resources["grading"] = result
+        return nbformat.from_dict(result.notebook), resources
+
+
+def stamp(result: Result, assignment: Assignment, digest: str = "") -> None:
+    """Write into a graded notebook how it was graded."""
+    result.notebook["metadata"]["grading"] = {
+        "digest": digest,
+        "sandbox": assignment.isolated,
+        "reason": result.reason,
+        "notes": result.notes,
+        "limits": result.limits,
+        "mistakes": result.mistakes,
+        "seconds": round(result.seconds, 3),
+    }
+    if not assignment.isolated:
+        words = "Graded without a sandbox: the score can be trusted no more than the code."
+        cell = {"cell_type": "markdown", "id": "no-sandbox", "metadata": {}, "source": words}
+        result.notebook["cells"].insert(0, cell)
+
+
+class SaveScores(SaveAutoGrades):
+    """Saves scores; what could not be graded is left for a person to look at."""
+
+    def _add_score(self, cell: NotebookNode, resources: Any) -> None:
+        super()._add_score(cell, resources)
+        result: Result = resources["grading"]
+        grade_id = cell.metadata.nbgrader["grade_id"]
+        if result.reason and grade_id in result.scores:
+            grade = self.gradebook.find_grade(
+                grade_id, self.notebook_id, self.assignment_id, self.student_id
+            )
+            grade.auto_score = result.scores[grade_id]
+            grade.needs_manual_grade = True
+            self.gradebook.db.commit()
+
+
+class SafeExtractor(ExtractorPlugin):
+    """Unpacks archives of an LMS with limits; no path leaves the target."""
+
+    megabytes = Integer(200, help="Most that one archive may hold.").tag(config=True)
+    files = Integer(2000, help="Most files in one archive.").tag(config=True)
+
+    def extract(self, archive_path: str, extracted_path: str) -> None:
+        """Unpack every zip archive in a folder, and those within; copy other plain files."""
+        source, target = Path(archive_path), Path(extracted_path)
+        for path in sorted(source.rglob("*")):
+            place = target / path.relative_to(source)
+            if path.is_symlink() or not path.is_file():
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if path.suffix.lower() != ".zip":
+                shutil.copyfile(path, place)
+                continue
+            with contextlib.ExitStack() as stack:
+                stack.callback(self.log.info, "Extracted %s", path)
+                for problem in archives.unpack(
+                    path, place.with_suffix(""), size=self.megabytes << 20, files=self.files
+                ):
+                    self.log.error("%s: %s", path, problem)
+
+
+class PlainFeedback(NbGraderPreprocessor):
+    """Takes out of a page for learners what is not for them, however the notebook was graded."""
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: Any, index: int
+    ) -> tuple[NotebookNode, Any]:
+        """Drop hidden tests' source and tracebacks, and outputs that a browser would run."""
+        if cell.cell_type == "code":
+            if cell.metadata.get("nbgrader", {}).get("grade"):
+                cell.source = without_hidden_tests(cell.source)
+                for output in cell.outputs:
+                    if output.output_type == "error":
+                        output.traceback = [
+                            output.evalue if output.ename == "NotGraded" else output.ename
+                        ]
+            for output in cell.outputs:
+                for kind in set(output.get("data", {})) - {"text/plain", "image/png"}:
+                    del output.data[kind]
+        return cell, resources
+
+
+def without_hidden_tests(source: str) -> str:
+    """Cut the regions between ``BEGIN HIDDEN TESTS`` and ``END HIDDEN TESTS``."""
+    kept, hidden = [], False
+    for line in source.splitlines():
+        if "BEGIN HIDDEN TESTS" in line:
+            hidden = True
+        if not hidden:
+            kept.append(line)
+        if "END HIDDEN TESTS" in line:
+            hidden = False
+    return "\n".join(kept)

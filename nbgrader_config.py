@@ -1,0 +1,35 @@
+"""nbgrader's configuration: its directories are ours, and its grading is isolated."""
+
+c = get_config()  # noqa: F821
+
+c.CourseDirectory.course_id = "recurrent-networks"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "exercises"
+# The sources of a notebook stand beside it; learners and graders get none of them.
+c.CourseDirectory.ignore = [
+    ".ipynb_checkpoints",
+    "*.pyc",
+    "__pycache__",
+    "feedback",
+    "*.py",
+    "*.tmp",
+]
+
+# Learners' code is graded in isolation: see grading/preprocessors.py.
+c.Autograde.exporter_class = "grading.preprocessors.SubmissionExporter"
+c.Autograde.sanitize_preprocessors = [
+    "grading.preprocessors.Rebuild",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+c.Autograde.autograde_preprocessors = [
+    "grading.preprocessors.Isolate",
+    "grading.preprocessors.SaveScores",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+c.GenerateFeedback.preprocessors = [
+    "nbgrader.preprocessors.GetGrades",
+    "grading.preprocessors.PlainFeedback",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+]
+c.ZipCollectApp.extractor_plugin = "grading.preprocessors.SafeExtractor"
