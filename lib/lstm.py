@@ -344,10 +344,12 @@ def cell_jacobians(
     Raises
     ------
     ValueError
-        Where there is no step, or no such row.
+        Where the cell is another, there is no step, or no such row.
 
     Equations: lstm-jacobian, lstm-cell-path.
     """
+    if not isinstance(cell, LSTM | LSTM1997):
+        raise ValueError(f"cell: expected LSTM or LSTM1997, got {type(cell).__name__}")
     if len(steps) == 0:
         raise ValueError("steps: expected at least one step's cache, got none")
     if not 0 <= example < len(steps[0].gates):

@@ -146,7 +146,8 @@ class PeepholeLSTM(GatedCell):
             i += params.p_i * state.c
         if params.p_f is not None:
             f += params.p_f * state.c
-        i[...], f[...] = gate(i), gate(f)
+        i_and_f = a[:, : 2 * self.hidden_size]
+        i_and_f[...] = gate(i_and_f)
         g[...] = ACTIVATIONS[self.input].forward(g)
         c = f * state.c
         c += i * g
@@ -173,8 +174,10 @@ class PeepholeLSTM(GatedCell):
         dc = dstate.c + ACTIVATIONS[self.output].backward(squashed_c, dstate.h * o)
         if params.p_o is not None:
             dc += do * params.p_o
-        di[...] = gate_backward(i, dc * g)
-        df[...] = gate_backward(f, dc * c_prev)
+        np.multiply(dc, g, out=di)
+        np.multiply(dc, c_prev, out=df)
+        di_and_df = out[:, : 2 * self.hidden_size]
+        di_and_df[...] = gate_backward(gates[:, : 2 * self.hidden_size], di_and_df)
         dg[...] = ACTIVATIONS[self.input].backward(g, dc * i)
         dc *= f
         if params.p_i is not None:

@@ -24,6 +24,7 @@ from lib.lstm import (
     squash_backward,
     squash_constants,
 )
+from lib.rnn import RNN
 from tests.lib import cell_checks as checks
 
 CELLS = [LSTM(3, 4), LSTM(3, 4, forget_bias=1.0, truncated_gradient=True), LSTM1997(3, 4)]
@@ -142,6 +143,8 @@ def test_cell_jacobians_bad_input():
     cell = LSTM(3, 4)
     ex = checks.example(cell)
     _, _, cache = Recurrent(cell).forward(ex.params, ex.xs)
+    with pytest.raises(ValueError, match="cell: expected LSTM or LSTM1997, got RNN"):
+        cell_jacobians(RNN(3, 4), ex.params, cache.steps)
     with pytest.raises(ValueError, match="steps: expected"):
         cell_jacobians(cell, ex.params, [])
     for row in (-1, 2):
