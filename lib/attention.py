@@ -54,6 +54,8 @@ def spread(weights: np.ndarray, dcontext: np.ndarray) -> np.ndarray:
 
     Equations: attention-context-backward.
     """
+    if len(weights) == 1:  # an outer product: NumPy's own multiplication beats its matmul
+        return weights[0].T[..., None] * dcontext[0]
     return _batch_first(weights.transpose(1, 2, 0) @ _batch_first(dcontext))
 
 
@@ -537,7 +539,6 @@ class Attended(NamedTuple):
     queries: np.ndarray
     keys: np.ndarray
     """Of the prepared keys."""
-    values: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -609,15 +610,16 @@ class Attention:
     ) -> Attended:
         """Carry ``dcontext`` (S, N, V), and ``dweights`` (S, N, T), back.
 
+        The values' gradient is ``spread(weights, dcontext)``, which a decoder computes
+        once for all its steps.
+
         Equations: attention-context-backward, attention-weights-backward.
         """
         dalpha = dot_products(dcontext, cache.values)
         if dweights is not None:
             dalpha = dalpha + dweights
         dscores = softmax_backward(cache.weights, dalpha)
-        return Attended(
-            *self.score.backward(params, cache.score, dscores), spread(cache.weights, dcontext)
-        )
+        return Attended(*self.score.backward(params, cache.score, dscores))
 
     def prepare_backward(
         self, params: Params, prepared: Prepared, dkeys: np.ndarray
@@ -706,7 +708,8 @@ class Attention:
         d = self.attend_backward(params, cache.attend, dcontext, dweights)
         more, dkeys = self.prepare_backward(params, cache.prepared, d.keys)
         dqueries = d.queries[0] if cache.single else d.queries
-        return tree.add(d.params, more), dqueries, dkeys, d.values
+        dvalues = spread(cache.attend.weights, dcontext)
+        return tree.add(d.params, more), dqueries, dkeys, dvalues
 
 
 class LocalParams(NamedTuple):
@@ -864,8 +867,7 @@ class LocalAttention(Attention):
             v=da.reshape(-1) @ window.hidden.reshape(-1, self.size),
             W=flat.T @ window.queries.reshape(-1, self.query_size),
         )
-        dvalues = spread(cache.weights, dcontext)
-        return Attended(dparams, dqueries + dtanh @ params.W, dkeys, dvalues)
+        return Attended(dparams, dqueries + dtanh @ params.W, dkeys)
 
 
 class ProjectedParams(NamedTuple):
@@ -1703,18 +1705,18 @@ class AttentionDecoder:
         dattention = tree.zeros_like(params.attention)
         ddecoder = tree.zeros_like(params.decoder)
         dkeys = np.zeros_like(cache.prepared.keys)
-        dvalues = np.zeros_like(cache.prepared.values)
-        dinputs = np.empty((T, N, self.token_size), dhs.dtype)
+        dxs = np.empty((T, N, self.decoder.input_size), dhs.dtype)
+        dcontexts = dxs[..., self.token_size :]
         dstate = tree.zeros_like(cache.state)
         for i in reversed(range(T)):
             attend, step, before = cache.steps[i]
-            more, dx, dstate = layer.backward(params.decoder, step, dhs[i : i + 1], dstate)
+            more, dxs[i : i + 1], dstate = layer.backward(
+                params.decoder, step, dhs[i : i + 1], dstate
+            )
             tree.add_into(ddecoder, more)
-            dinputs[i] = dx[0, :, : self.token_size]
-            d = self.attention.attend_backward(params.attention, attend, dx[..., self.token_size :])
+            d = self.attention.attend_backward(params.attention, attend, dcontexts[i : i + 1])
             tree.add_into(dattention, d.params)
             dkeys += d.keys
-            dvalues += d.values
             dstate = tree.add(dstate, hidden_backward(before, d.queries[0]))
         more, draw = self.attention.prepare_backward(params.attention, cache.prepared, dkeys)
         tree.add_into(dattention, more)
@@ -1722,7 +1724,8 @@ class AttentionDecoder:
             params.bridge, cache.memory.context, cache.state, dstate
         )
         dparams = AttentionDecoderParams(dbridge, dattention, ddecoder)
-        return dparams, Memory(draw + dvalues, dcontext), dinputs
+        dmemory = Memory(draw + spread(cache.weights, dcontexts), dcontext)
+        return dparams, dmemory, dxs[..., : self.token_size]
 
     def step(
         self, params: AttentionDecoderParams, prepared: Prepared, x: np.ndarray, state: State

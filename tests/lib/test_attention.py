@@ -30,10 +30,12 @@ from lib.attention import (
     positions,
 )
 from lib.bidirectional import Bidirectional
+from lib.deep import Stacked
 from lib.encoder_decoder import Memory
 from lib.endings import ENDINGS, loss
 from lib.gru import GRU
 from lib.lstm import LSTM
+from lib.peephole import PeepholeLSTM
 from lib.rnn import RNN
 from lib.search import beam_search, greedy
 
@@ -598,6 +600,24 @@ def test_decoder_padding_and_rows(ending):
         x, y = sources[: PADDED[0][n], n : n + 1], targets[: PADDED[1][n], n : n + 1]
         rows.append(model.loss_and_gradient(params, x, y)[0])
     assert abs(value - np.mean(rows)) < 1e-12
+
+
+def test_stacked_bidirectional_peephole_lstms_with_attention_on_top():
+    """A few lines, and the gradient of all of it; the decoder is a stack as well."""
+    encoder = Stacked(
+        [
+            Bidirectional(PeepholeLSTM(2, 2), PeepholeLSTM(2, 2)),
+            Bidirectional(PeepholeLSTM(4, 2), PeepholeLSTM(4, 2)),
+        ]
+    )
+    decoder = Stacked([PeepholeLSTM(2 + 4, 3), GRU(3, 2)])
+    attention = Attention(Additive(query_size=5, key_size=4, size=3))
+    model = AttentionEncoderDecoder(encoder, decoder, 6, 4, attention=attention)
+    assert model.context_size == 8
+    rng = np.random.default_rng(0)
+    params = normal(rng, model.init(rng))
+    sources, targets = data(T_x=4, N=2)
+    judge_model(model, params, sources, targets, np.array([4, 2]), np.array([2, 3]))
 
 
 def test_searches_work_with_attention():
