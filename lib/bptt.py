@@ -98,6 +98,8 @@ class Recurrent:
         ------
         ValueError
             Where a shape, dtype or length does not fit.
+
+        Equations: rnn-recurrence, rnn-mask.
         """
         validate.array("xs", xs, ("T", "N", self.input_size))
         T, N, _ = xs.shape

@@ -23,6 +23,8 @@ def length_mask(lengths: np.ndarray, steps: int) -> np.ndarray:
     ------
     ValueError
         Where a length is below 1 or above ``steps``.
+
+    Equations: rnn-mask.
     """
     lengths = np.asarray(lengths)
     validate.lengths(lengths, steps, len(lengths))

@@ -410,7 +410,7 @@ class ManyToOne(ManyToMany):
         ValueError
             Where a shape or dtype does not fit.
 
-        Equations: bptt-hidden-last.
+        Equations: rnn-many-to-one-backward.
         """
         doutput, dlast = self.output.backward(params.output, cache.hs, dlogits)
         dhs = np.zeros((*cache.live.shape, self.output.input_size), dlast.dtype)
@@ -580,7 +580,7 @@ class VectorInput:
         ValueError
             Where a shape or dtype does not fit.
 
-        Equations: bptt-vector.
+        Equations: rnn-vector-backward.
         """
         x, inner = cache.state
         dx, dinner = (np.zeros_like(x), None) if dstate is None else dstate
@@ -728,7 +728,7 @@ class OutputToHidden:
         ValueError
             Where a shape or dtype does not fit, or the cache is of teacher forcing.
 
-        Equations: bptt-output-hidden.
+        Equations: rnn-output-hidden-backward.
         """
         if cache.os is None:
             raise ValueError("cache: expected that of forward, got that of forward_forced")
