@@ -26,6 +26,7 @@ from lib.encoder_decoder import (
     Writer,
     bridge,
     bridge_backward,
+    bridge_init,
     hidden,
     hidden_backward,
 )
@@ -1612,9 +1613,8 @@ class AttentionDecoder:
 
     def init(self, rng: np.random.Generator) -> AttentionDecoderParams:
         """Draw parameters."""
-        width = tree.size(self.decoder.initial_state(1))
         return AttentionDecoderParams(
-            bridge=affine_init(rng, self.context_size, width),
+            bridge=bridge_init(rng, self.context_size, self.decoder),
             attention=self.attention.init(rng),
             decoder=self.decoder.init(rng),
         )

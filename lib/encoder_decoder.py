@@ -7,6 +7,7 @@ writer that looks at all of the encoder's outputs, and reuses everything else he
 ``lib.search`` writes with a model through ``begin``, ``step`` and ``endings``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -22,34 +23,43 @@ from lib.endings import ENDINGS, Predictions, log_stopping, loss
 CONTEXTS = ("every_step", "initial_state", "both")
 
 
-def _is_hidden(name: str) -> bool:
-    return name.rsplit(".", 1)[-1] == "h"
+def gather(state: State, fields: Sequence[str]) -> np.ndarray:
+    """Put a state's leaves of these names side by side: (N, sum of widths)."""
+    leaves = [leaf for name, leaf in tree.named_leaves(state) if _field(name) in fields]
+    return np.concatenate(leaves, axis=1)
+
+
+def scatter(state: State, values: np.ndarray, fields: Sequence[str]) -> State:
+    """Undo :func:`gather`: ``values`` (N, …) in these leaves, the others as in ``state``."""
+    leaves, start = [], 0
+    for name, leaf in tree.named_leaves(state):
+        if _field(name) in fields:
+            leaves.append(values[:, start : start + leaf.shape[1]])
+            start += leaf.shape[1]
+        else:
+            leaves.append(leaf)
+    remaining = iter(leaves)
+    return tree.tree_map(lambda leaf: next(remaining), state)
+
+
+def _field(name: str) -> str:
+    return name.rsplit(".", 1)[-1]
 
 
 def hidden(state: State) -> np.ndarray:
-    """Concatenate every ``h`` in a state: (N, C).
+    """Put every ``h`` of a state side by side: (N, C).
 
     The cell's own h for a cell; both directions', or all layers', where the state
     is nested.
 
     Equations: encoder-decoder-context.
     """
-    return np.concatenate(
-        [leaf for name, leaf in tree.named_leaves(state) if _is_hidden(name)], axis=1
-    )
+    return gather(state, "h")
 
 
 def hidden_backward(state: State, dhidden: np.ndarray) -> State:
     """Gradient of :func:`hidden`: ``dhidden`` (N, C) cut up; zero where no h is."""
-    pieces, start = [], 0
-    for name, leaf in tree.named_leaves(state):
-        if _is_hidden(name):
-            pieces.append(dhidden[:, start : start + leaf.shape[1]])
-            start += leaf.shape[1]
-        else:
-            pieces.append(np.zeros_like(leaf))
-    remaining = iter(pieces)
-    return tree.tree_map(lambda leaf: next(remaining), state)
+    return scatter(tree.zeros_like(state), dhidden, "h")
 
 
 def bridge(params: Affine, context: np.ndarray, like: State) -> State:
@@ -58,17 +68,14 @@ def bridge(params: Affine, context: np.ndarray, like: State) -> State:
     Parameters
     ----------
     params : Affine
-        W (all fields of the state side by side, C).
+        W (every h and c of the state side by side, C).
     context : array (N, C)
     like : state
-        Gives the fields and their widths.
+        Gives the fields and their widths; what is neither h nor c is taken from it.
 
     Equations: encoder-decoder-initial-state.
     """
-    values = np.tanh(affine(params, context))
-    widths = [leaf.shape[1] for leaf in tree.leaves(like)]
-    pieces = iter(np.split(values, np.cumsum(widths)[:-1], axis=1))
-    return tree.tree_map(lambda leaf: next(pieces), like)
+    return scatter(like, np.tanh(affine(params, context)), "hc")
 
 
 def bridge_backward(
@@ -78,9 +85,14 @@ def bridge_backward(
 
     Equations: encoder-decoder-bridge-backward.
     """
-    value = np.concatenate(tree.leaves(state), axis=1)
-    dvalue = np.concatenate(tree.leaves(dstate), axis=1)
-    return affine_backward(params, context, tanh_backward(value, dvalue))
+    dvalue = tanh_backward(gather(state, "hc"), gather(dstate, "hc"))
+    return affine_backward(params, context, dvalue)
+
+
+def bridge_init(rng: np.random.Generator, context_size: int, decoder: Cell | Layer) -> Affine:
+    """Draw a bridge's parameters from a context to a decoder's state."""
+    width = gather(decoder.initial_state(1), "hc").shape[1]
+    return affine_init(rng, context_size, width)
 
 
 class Memory(NamedTuple):
@@ -181,10 +193,9 @@ class ContextDecoder:
 
     def init(self, rng: np.random.Generator) -> ContextDecoderParams:
         """Draw parameters."""
-        width = tree.size(self.decoder.initial_state(1))
         bridged = self.context != "every_step"
         return ContextDecoderParams(
-            bridge=affine_init(rng, self.context_size, width) if bridged else None,
+            bridge=bridge_init(rng, self.context_size, self.decoder) if bridged else None,
             decoder=self.decoder.init(rng),
         )
 

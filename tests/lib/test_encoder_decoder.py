@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lib import gradient_check, tree
+from lib.deep import Stacked
 from lib.dense import Affine, embed, embed_backward
 from lib.encoder_decoder import (
     CONTEXTS,
@@ -19,7 +20,9 @@ from lib.encoder_decoder import (
     hidden_backward,
 )
 from lib.endings import ENDINGS, Predictions, log_likelihood, loss
+from lib.gru import GRU
 from lib.lstm import LSTM
+from lib.peephole import ClockworkRNN, DepthGatedLSTM
 from lib.rnn import RNN
 from lib.search import beam_search, greedy, sample
 
@@ -87,6 +90,25 @@ def test_gradient_with_a_cell_state(context):
     model, params = build(context, cell=LSTM)
     dparams = judge(model, params, *data(), SOURCE_LENGTHS, TARGET_LENGTHS)
     assert tree.norm(dparams.encoder) > 1e-3
+
+
+@pytest.mark.parametrize(
+    "decoder",
+    [
+        ClockworkRNN(7, 4, (1, 2)),
+        DepthGatedLSTM(7, 2, 2),
+        Stacked([GRU(7, 3), LSTM(3, 2)]),
+    ],
+    ids=["clockwork", "depth-gated", "stacked"],
+)
+def test_gradient_with_any_decoder(decoder):
+    """What is neither h nor c, such as a clock, is not the bridge's business."""
+    model = EncoderDecoder(ClockworkRNN(2, 4, (1, 2)), decoder, 6, 4)
+    params = normal(np.random.default_rng(0), model.init(np.random.default_rng(0)))
+    judge(model, params, *data(), SOURCE_LENGTHS, TARGET_LENGTHS)
+    straight = greedy(model, params, data()[0], max_length=4)
+    one = beam_search(model, params, data()[0], width=1, max_length=4)
+    np.testing.assert_array_equal(straight.tokens, one.tokens)
 
 
 def test_gradient_without_padding():
