@@ -27,7 +27,10 @@ c = get_config()
 load_subconfig("nbgrader_config.py", path={root!r})
 c.CourseDirectory.root = {course!r}
 c.CourseDirectory.db_url = "sqlite:///" + {course!r} + "/gradebook.db"
+c.Isolate.cell_seconds = 5
+c.Isolate.call_seconds = 2
 """
+"""The course's own configuration, in another place, with less patience for endless loops."""
 
 
 class Edit(NamedTuple):
@@ -39,17 +42,23 @@ class Edit(NamedTuple):
     lost: float
 
 
-EDITS: dict[str, dict[str, tuple[Edit, ...]]] = {
+EDITS: dict[str, dict[str, tuple[str, list[Edit]]]] = {
     "rnn": {
         "backward-wrong": (
-            Edit("vector_input_backward", "deltas.sum(axis=0)", "deltas[-1]", 4),
-            Edit("output_to_hidden_step_backward", "(1 - h**2)", "h * (1 - h)", 6),
-            Edit("many_to_one_backward", "last, rows = lengths - 1", "last, rows = -1", 3),
+            "forward right, backward wrong",
+            [
+                Edit("vector_input_backward", "deltas.sum(axis=0)", "deltas[-1]", 4),
+                Edit("output_to_hidden_step_backward", "(1 - h**2)", "h * (1 - h)", 6),
+                Edit("many_to_one_backward", "last, rows = lengths - 1", "last, rows = -1", 3),
+            ],
         ),
-        "sign-error": (Edit("rnn_step", "+ h @ W.T", "- h @ W.T", 3),),
+        "sign-error": (
+            "a wrong sign in rnn_step",
+            [Edit("rnn_step", "+ h @ W.T", "- h @ W.T", 3)],
+        ),
     },
 }
-"""Wrong answers of a chapter, by member."""
+"""Wrong answers of a chapter by member, with words for the table."""
 
 
 class Member(NamedTuple):
@@ -89,7 +98,7 @@ def filled(slug: str, edit: Callable[[str, str], str]) -> str:
     return str(nbformat.writes(notebook))
 
 
-def _apply(edits: tuple[Edit, ...]) -> Callable[[str, str], str]:
+def _apply(edits: list[Edit]) -> Callable[[str, str], str]:
     def edit(name: str, source: str) -> str:
         for one in edits:
             if one.function == name:
@@ -129,8 +138,7 @@ def members(slug: str) -> list[Member]:
     released = (sources.ROOT / "exercises" / slug / f"{slug}.ipynb").read_text(encoding="utf-8")
     perfect = filled(slug, lambda name, source: source)
     made = [Member("perfect", "all solved", perfect, total)]
-    for name, edits in EDITS.get(slug, {}).items():
-        what = f"wrong: {', '.join(edit.function for edit in edits)}"
+    for name, (what, edits) in EDITS.get(slug, {}).items():
         deserved = total - sum(edit.lost for edit in edits)
         made.append(Member(name, what, filled(slug, _apply(edits)), deserved))
     raises = filled(slug, _first_line(first, 'raise KeyError("not there")'))
@@ -206,11 +214,17 @@ def rows(slug: str, course: Path, everyone: list[Member]) -> list[Row]:
     found = []
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
         for member in everyone:
+            graded = course / "autograded" / member.name / slug / f"{slug}.ipynb"
             try:
-                score = float(gradebook.find_submission(slug, member.name).score)
-            except MissingEntry:
+                score: float | None = float(gradebook.find_submission(slug, member.name).score)
+                state = nbformat.read(graded, as_version=4).metadata["grading"]
+            except (MissingEntry, FileNotFoundError):
+                found.append(Row(member, None, "no entry in the gradebook"))
+                continue
+            if state["reason"]:
                 score = None
-            found.append(Row(member, score, ""))
+            notes = [state["reason"], *state["limits"]]
+            found.append(Row(member, score, "; ".join(note for note in notes if note)))
     return found
 
 
