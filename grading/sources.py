@@ -205,8 +205,15 @@ def namespace(slug: str) -> dict[str, Any]:
     source = "\n".join(
         line for line in setup.source.splitlines() if not line.startswith("check = Check(")
     )
-    exec(compile(source, f"<setup of {slug}>", "exec"), names)
+    _execute(source, f"setup of {slug}", names)
     return names
+
+
+def _execute(source: str, where: str, names: dict[str, Any]) -> None:
+    try:
+        exec(compile(source, f"<{where}>", "exec"), names)
+    except Exception as error:
+        raise SourceError(f"cell {where}: {type(error).__name__}: {error}") from error
 
 
 def run_solutions(slug: str) -> dict[str, Any]:
@@ -215,7 +222,7 @@ def run_solutions(slug: str) -> dict[str, Any]:
     for cell in read(slug).cells:
         data = cell.metadata.get("nbgrader")
         if data and cell.cell_type == "code" and not data.grade and data.grade_id != "setup":
-            exec(compile(cell.source, f"<{data.grade_id} of {slug}>", "exec"), names)
+            _execute(cell.source, f"{data.grade_id} of {slug}", names)
     return {exercise.name: names[exercise.name] for exercise in exercises(slug)}
 
 

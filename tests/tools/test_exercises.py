@@ -1,0 +1,131 @@
+"""Generating exercises: wrong names and broken sources leave everything as it was."""
+
+import pytest
+
+from grading import sources
+from tools import exercises
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    """A course of one small chapter."""
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
+    folder = tmp_path / "solutions" / "rnn"
+    folder.mkdir(parents=True)
+    (folder / "rnn.py").write_text(SOURCE)
+    (folder / "checks.py").write_text(CHECKS)
+    return tmp_path
+
+
+SOURCE = '''\
+# %% [markdown]
+# # A chapter
+
+# %% nbgrader={"grade_id": "setup", "locked": true}
+import numpy as np
+
+from lib.checking import Check
+
+check = Check("rnn")
+
+# %% nbgrader={"grade_id": "twice", "solution": true}
+def twice(x):
+    """Double x."""
+    ### BEGIN SOLUTION
+    return 2 * x
+    ### END SOLUTION
+
+# %% nbgrader={"grade_id": "test_twice", "grade": true, "points": 1}
+check(twice)
+### BEGIN HIDDEN TESTS
+from grading.hidden import Hidden
+
+hidden = Hidden("rnn", twice)
+hidden.part(1, "one", [{"x": hidden.rng.normal(size=3)}], lambda x: x + x)
+hidden.score()
+### END HIDDEN TESTS
+'''
+
+CHECKS = """\
+import numpy as np
+
+from grading.checks import Example
+
+EXAMPLES = {
+    "twice": Example(
+        args=lambda rng: {"x": rng.normal(size=3)},
+        outputs=("y",),
+        mistakes={"x is not doubled": lambda x: x},
+    )
+}
+"""
+
+
+def run(course, *arguments):
+    return exercises.main([*arguments, "--destination", str(course / "exercises")])
+
+
+def files(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_all_chapters_are_made_and_then_up_to_date(course, capsys):
+    assert run(course) == 0
+    assert "exercises/rnn: written" in capsys.readouterr().out
+    made = files(course / "exercises")
+    assert {str(path) for path in made} == {"rnn/rnn.ipynb", "rnn/checks.json"}
+    assert b"2 * x" not in made[next(p for p in made if p.suffix == ".ipynb")]
+    assert run(course) == 0
+    assert "exercises/rnn: up to date" in capsys.readouterr().out
+    assert files(course / "exercises") == made
+
+
+@pytest.mark.parametrize("name", ["foo", "../rnn", "lstm"])
+def test_an_unknown_chapter_is_named_before_anything_is_done(course, capsys, name):
+    assert run(course, "rnn", name) == 1
+    assert name in capsys.readouterr().err
+    assert not (course / "exercises").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"grade_id": "setup", ', "", "expected a grade_id"),
+        ('"grade_id": "test_twice"', '"grade_id": "twice"', "stands twice"),
+        ("### END SOLUTION", "", "### END SOLUTION"),
+        ("return 2 * x", "return 2 *", "invalid syntax"),
+        ('"points": 1', '"points": 0', "points above 0"),
+        ("return 2 * x", "raise ValueError", "the solution fails on its example"),
+    ],
+)
+def test_a_broken_source_is_named_and_nothing_half_written(course, capsys, old, new, words):
+    assert run(course) == 0
+    before = files(course)
+    path = course / "solutions" / "rnn" / "rnn.py"
+    path.write_text(SOURCE.replace(old, new, 1))
+    assert run(course) == 1
+    said = capsys.readouterr().err
+    assert "rnn" in said
+    assert words in said
+    after = files(course)
+    after[path.relative_to(course)] = before[path.relative_to(course)]
+    assert after == before
+
+
+def test_broken_checks_are_named(course, capsys):
+    (course / "solutions" / "rnn" / "checks.py").write_text("EXAMPLES = {")
+    assert run(course) == 1
+    assert "checks.py: SyntaxError" in capsys.readouterr().err
+
+
+def test_a_mistake_that_is_right_is_refused(course, capsys):
+    text = CHECKS.replace("lambda x: x}", "lambda x: x * 2}")
+    (course / "solutions" / "rnn" / "checks.py").write_text(text)
+    assert run(course) == 1
+    assert "gives the right answer" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_named(course, capsys):
+    (course / "exercises").write_text("a file where a folder belongs")
+    assert run(course) == 1
+    assert f"cannot write {course / 'exercises'}" in capsys.readouterr().err
