@@ -10,6 +10,7 @@ import base64
 import dataclasses
 import importlib
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -178,16 +179,21 @@ def _decode(data: Any, trusted: bool, depth: int) -> Any:
 
 
 def _decode_array(body: dict[str, Any]) -> np.ndarray:
-    dtype = np.dtype(str(body["dtype"]))
-    if dtype.kind not in "biuf":
-        raise CodecError(f"an array of dtype {dtype}; expected real numbers or booleans")
+    # Parsed here first: NumPy reads a small language of its own, with errors of all kinds.
+    if not re.fullmatch(r"[<>|=]?[biuf][0-9]{1,2}", str(body["dtype"])):
+        raise CodecError("an array of a dtype that is not allowed; expected numbers or booleans")
+    dtype = np.dtype(body["dtype"])
     shape = tuple(body["shape"])
     if len(shape) > 8 or not all(type(n) is int and 0 <= n <= MAX_ITEMS for n in shape):
         raise CodecError("an array of a shape that is not allowed")
     if math.prod(shape) > MAX_ITEMS:
         raise CodecError(f"an array of more than {MAX_ITEMS} numbers")
     if "values" in body:
+        if not all(type(v) in (bool, int, float, str) for v in body["values"]):
+            raise CodecError("an array whose values are no numbers")
         flat = [float(v) if isinstance(v, str) else v for v in body["values"]]
         return np.array(flat, dtype).reshape(shape)
     raw = base64.b64decode(body["base64"], validate=True)
+    if dtype.kind == "b" and any(byte > 1 for byte in raw):
+        raise CodecError("an array of booleans that are neither true nor false")
     return np.frombuffer(raw, dtype).reshape(shape).copy()

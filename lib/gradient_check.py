@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from lib import tree
+from lib import tree, validate
 
 Tree = TypeVar("Tree")
 
@@ -21,9 +21,7 @@ class Difference(NamedTuple):
     """Largest |a − n| over all entries."""
 
 
-def numerical_gradient(
-    function: Callable[[Any], float], at: Tree, step: float = 1e-5
-) -> Tree:
+def numerical_gradient(function: Callable[[Any], float], at: Tree, step: float = 1e-5) -> Tree:
     """Differentiate a scalar function of a tree of arrays by central differences.
 
     Each entry costs two calls. The error is of order ``step²`` from the Taylor
@@ -44,10 +42,12 @@ def numerical_gradient(
     Raises
     ------
     ValueError
-        Where a leaf is not float64: rounding in float32 hides real errors.
+        Where a leaf is not float64, for rounding in float32 hides real errors; or the
+        step is not above 0.
 
     Equations: bptt-central-difference.
     """
+    validate.positive_number("step", step)
     for name, leaf in tree.named_leaves(at):
         if leaf.dtype != np.float64:
             raise ValueError(f"{name or 'at'}: expected dtype float64, got {leaf.dtype}")
@@ -83,11 +83,14 @@ def compare(analytic: Any, numerical: Any, floor: float = 1e-6) -> Difference:
     """
     worst = Difference("", 0.0, 0.0)
     pairs = zip(tree.named_leaves(analytic), tree.named_leaves(numerical), strict=True)
-    for (name, a), (_, n) in pairs:
+    for (name, a), (other, n) in pairs:
+        if name != other:
+            raise ValueError(f"analytic: expected {other}, got {name}")
         if a.shape != n.shape:
             raise ValueError(f"{name}: expected shape {n.shape}, got {a.shape}")
-        absolute = np.abs(a - n)
-        relative = absolute / np.maximum(np.abs(a) + np.abs(n), floor)
+        with np.errstate(invalid="ignore"):
+            absolute = np.abs(a - n)
+            relative = absolute / np.maximum(np.abs(a) + np.abs(n), floor)
         if not np.isfinite(relative).all():
             return Difference(name, float("inf"), float("inf"))
         if relative.max(initial=0.0) >= worst.relative:

@@ -40,7 +40,7 @@ def save(path: str | os.PathLike[str], params: Any) -> None:
     OSError
         Where the folder is missing or cannot be written.
     """
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, leaf in tree.named_leaves(params, ROOT):
         if not isinstance(leaf, np.ndarray) or leaf.dtype.kind not in "biuf":
             kind = getattr(leaf, "dtype", type(leaf).__name__)

@@ -36,7 +36,14 @@ def tree_map(function: Callable[..., Any], tree: Tree, *rest: Any) -> Tree:
             tree,
             [tree_map(function, *children) for children in zip(tree, *rest, strict=True)],
         )
+    for other in rest:
+        if isinstance(other, tuple) or (other is None) != (tree is None):
+            raise ValueError(f"trees: expected {_kind(tree)}, got {_kind(other)}")
     return None if tree is None else function(tree, *rest)  # type: ignore[return-value]
+
+
+def _kind(node: Any) -> str:
+    return "None" if node is None else type(node).__name__
 
 
 def named_leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:

@@ -66,9 +66,9 @@ def array(name: str, value: np.ndarray, expected: Sequence[Dim]) -> np.ndarray:
             f"{name}: expected a NumPy array of shape {_describe(expected)}, "
             f"got {type(value).__name__}"
         )
-    if value.dtype.kind != "f":
+    if value.dtype.kind != "f" or value.dtype.itemsize not in (4, 8):
         raise ValueError(
-            f"{name}: expected floating-point numbers of shape {_describe(expected)}, "
+            f"{name}: expected float32 or float64 of shape {_describe(expected)}, "
             f"got dtype {value.dtype} of shape {_describe(value.shape)}"
         )
     shape(name, value, expected)
@@ -94,7 +94,7 @@ def integers(
             f"got dtype {value.dtype} of shape {_describe(value.shape)}"
         )
     shape(name, value, expected)
-    if value.min() < low or value.max() > high:
+    if value.size and (value.min() < low or value.max() > high):
         raise ValueError(
             f"{name}: expected integers from {low} to {high}, got {value.min()} to {value.max()}"
         )
