@@ -292,6 +292,7 @@ class Truncated:
         dparams, dxs = tree.zeros_like(params), np.zeros_like(xs)
         none = dinitial = self.initial_state(N, xs.dtype)
         dstate = none if dstate is None else dstate
+        validate.same_tree("dstate", dstate, none)
         ends = np.full(N, T) if lengths is None else lengths
         for first in range(0, T, self.k1):
             end = min(first + self.k1, T)

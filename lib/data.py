@@ -64,6 +64,8 @@ def one_hot(ids: np.ndarray, size: int, dtype: Any = np.float64) -> np.ndarray:
     ValueError
         Where ``ids`` are not integers from 0 to ``size`` − 1.
 
+    Equations: rnn-one-hot.
+
     Examples
     --------
     >>> one_hot(np.array([2, 0]), 3)

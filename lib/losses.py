@@ -76,6 +76,34 @@ def cross_entropy(
     return loss, dlogits
 
 
+def perplexity(logits: np.ndarray, targets: np.ndarray, mask: np.ndarray | None = None) -> float:
+    """Exponential of the mean negative log-likelihood of a symbol.
+
+    K for a model that knows nothing, 1 for one that is always sure and right; infinite where
+    the mean is above what a float's exponential can hold.
+
+    Parameters
+    ----------
+    logits : array (…, N, K)
+    targets : integers (…, N)
+    mask : array (…, N), optional
+        Weight of each step: 0 on padding.
+
+    Raises
+    ------
+    ValueError
+        Where shapes do not fit, a target is no class, or the mask is zero everywhere.
+
+    Equations: rnn-perplexity.
+    """
+    loss, _ = cross_entropy(logits, targets, mask)
+    symbols = np.size(targets) if mask is None else float(mask.sum())
+    if symbols == 0:
+        raise ValueError("mask: expected a weight above 0 somewhere, got none")
+    with np.errstate(over="ignore"):
+        return float(np.exp(loss * logits.shape[-2] / symbols))
+
+
 def squared_error(
     outputs: np.ndarray, targets: np.ndarray, mask: np.ndarray | None = None
 ) -> tuple[float, np.ndarray]:
@@ -104,7 +132,9 @@ def squared_error(
     difference = outputs - targets
     doutputs = difference / outputs.shape[-2]
     if mask is not None:
-        doutputs *= validate.array("mask", mask, outputs.shape[:-1])[..., None].astype(outputs.dtype)
+        doutputs *= validate.array("mask", mask, outputs.shape[:-1])[..., None].astype(
+            outputs.dtype
+        )
     return 0.5 * float((difference * doutputs).sum()), doutputs
 
 

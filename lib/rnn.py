@@ -9,6 +9,7 @@ import numpy as np
 from lib import initializers, validate
 from lib.activations import ACTIVATIONS, softmax, softmax_backward
 from lib.cell import HoistedCell, Layer, State
+from lib.data import one_hot as one_hot
 
 
 class RNNParams(NamedTuple):
@@ -142,22 +143,6 @@ def live_steps(lengths: np.ndarray | None, steps: int, batch: int) -> np.ndarray
     lengths = validate.lengths(lengths, steps, batch)
     ends = np.full(batch, steps) if lengths is None else lengths
     return np.arange(steps)[:, None] < ends
-
-
-def one_hot(tokens: np.ndarray, size: int, dtype: Any = np.float64) -> np.ndarray:
-    """Turn classes into unit vectors: integers (…) from 0 to K − 1 become (…, K).
-
-    Raises
-    ------
-    ValueError
-        Where a token is no integer or no class.
-
-    Equations: rnn-one-hot.
-    """
-    tokens = validate.integers("tokens", tokens, np.shape(tokens), 0, size - 1)
-    encoded = np.zeros((*tokens.shape, size), dtype)
-    np.put_along_axis(encoded, tokens[..., None], 1, axis=-1)
-    return encoded
 
 
 def shift(tokens: np.ndarray, seed: np.ndarray) -> np.ndarray:

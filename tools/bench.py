@@ -1,0 +1,431 @@
+"""Measure the library: `python -m tools.bench [--quick] [--only lstm …]`.
+
+One table. For every architecture and size, the time of one training step in float32, from
+inputs and output gradients to all gradients, of four programs that take turns in one process:
+
+ours    lib
+torch   the same layer of torch.nn, eager; its gradients are compared with ours first
+plain   a NumPy loop over steps, a product for each gate, as people write it from equations
+floor   the matrix products alone, the input's for all steps at once, written to kept buffers
+
+Times are medians of several rounds. After the table: geometric means, what the step's time is
+made of, and how memory grows with the number of steps, with and without checkpoints.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+
+THREADS = int(os.environ.get("BENCH_THREADS", "2"))
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = str(THREADS)  # read once, when NumPy and torch load
+
+import math  # noqa: E402
+import statistics  # noqa: E402
+import time  # noqa: E402
+import tracemalloc  # noqa: E402
+from dataclasses import dataclass  # noqa: E402
+from typing import Any, NamedTuple  # noqa: E402
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+
+from lib import tree  # noqa: E402
+from lib.bidirectional import Bidirectional  # noqa: E402
+from lib.bptt import Checkpointed, Recurrent  # noqa: E402
+from lib.cell import HoistedCell, Layer  # noqa: E402
+from lib.deep import Stacked  # noqa: E402
+from lib.gru import GRU  # noqa: E402
+from lib.lstm import LSTM  # noqa: E402
+from lib.peephole import PeepholeLSTM  # noqa: E402
+from lib.rnn import RNN  # noqa: E402
+from tools import plain  # noqa: E402
+
+SIZES = [
+    (50, 32, 32, 64),
+    (100, 64, 64, 128),
+    (100, 64, 256, 256),
+    (50, 128, 512, 512),
+    (200, 1, 64, 64),
+]
+QUICK_SIZES = [SIZES[0], SIZES[2], SIZES[4]]
+LARGE = SIZES[2:4]
+SETTLE = 0.04  # seconds for which idle BLAS threads spin and would disturb the next program
+
+
+class Row(NamedTuple):
+    """Seconds a training step of one architecture at one size."""
+
+    name: str
+    size: tuple[int, int, int, int]
+    ours: float
+    torch: float | None
+    plain: float
+    floor: float
+
+
+def layers(D: int, H: int) -> dict[str, Layer]:
+    """Make the architectures measured; stacked and bidirectional ones are of LSTMs."""
+    return {
+        "rnn": Recurrent(RNN(D, H)),
+        "lstm": Recurrent(LSTM(D, H)),
+        "gru": Recurrent(GRU(D, H, reset_after=True)),
+        "peephole": Recurrent(PeepholeLSTM(D, H)),
+        "stacked": Stacked([Recurrent(LSTM(D, H)), Recurrent(LSTM(H, H))]),
+        "bidirectional": Bidirectional(Recurrent(LSTM(D, H)), Recurrent(LSTM(D, H))),
+    }
+
+
+def recurrent_parts(layer: Layer, params: Any) -> list[tuple[Recurrent, Any]]:
+    """List the recurrent layers of an architecture with their parameters, inputs first."""
+    if isinstance(layer, Recurrent):
+        return [(layer, params)]
+    pairs = (
+        zip(layer.runs, params.layers, strict=True)
+        if isinstance(layer, Stacked)
+        else zip(layer.layers, params, strict=True)
+    )
+    return [pair for part, p in pairs for pair in recurrent_parts(part, p)]
+
+
+def gradients(layer: Layer, dparams: Any) -> list[np.ndarray]:
+    """List U, W and b of every recurrent layer."""
+    return [a for _, d in recurrent_parts(layer, dparams) for a in (d.U, d.W, d.b)]
+
+
+Step = Callable[[], list[np.ndarray]]
+"""One training step; returns outputs, input gradient, and U, W and b of every layer."""
+
+
+def our_step(layer: Layer, params: Any, xs: np.ndarray, dys: np.ndarray) -> Step:
+    def step() -> list[np.ndarray]:
+        ys, _, cache = layer.forward(params, xs)
+        dparams, dxs, _ = layer.backward(params, cache, dys)
+        return [ys, dxs, *gradients(layer, dparams)]
+
+    return step
+
+
+def torch_step(
+    name: str, layer: Layer, params: Any, xs: np.ndarray, dys: np.ndarray
+) -> Step | None:
+    """Make torch.nn's step with the same parameters; ``None`` where it has no such layer."""
+    kinds = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "peephole": None}
+    kind = kinds.get(name, torch.nn.LSTM)
+    if kind is None:
+        return None
+    parts = recurrent_parts(layer, params)
+    module = kind(
+        xs.shape[-1],
+        parts[0][0].output_size,
+        num_layers=2 if name == "stacked" else 1,
+        bidirectional=name == "bidirectional",
+    )
+    suffixes = {"stacked": ["_l0", "_l1"], "bidirectional": ["_l0", "_l0_reverse"]}
+    suffixes_here = suffixes.get(name, ["_l0"])
+    with torch.no_grad():
+        for (_, p), suffix in zip(parts, suffixes_here, strict=True):
+            b_hh = np.zeros_like(p.b)
+            if name == "gru":
+                b_hh[-len(p.b_hn) :] = p.b_hn
+            for field, value in (
+                ("weight_ih", p.U),
+                ("weight_hh", p.W),
+                ("bias_ih", p.b),
+                ("bias_hh", b_hh),
+            ):
+                getattr(module, field + suffix).copy_(torch.from_numpy(value))
+    x = torch.from_numpy(xs).requires_grad_()
+    dy = torch.from_numpy(dys)
+
+    def step() -> list[np.ndarray]:
+        module.zero_grad()
+        x.grad = None
+        y, _ = module(x)
+        y.backward(dy)
+        weights = [
+            getattr(module, field + suffix).grad
+            for suffix in suffixes_here
+            for field in ("weight_ih", "weight_hh", "bias_ih")
+        ]
+        return [tensor.detach().numpy() for tensor in (y, x.grad, *weights)]
+
+    return step
+
+
+def plain_step(name: str, layer: Layer, params: Any, xs: np.ndarray, dys: np.ndarray) -> Step:
+    run, gates = {"rnn": (plain.rnn, "a"), "gru": (plain.gru, "rzn")}.get(
+        name, (plain.lstm, "ifgo")
+    )
+    parts = [plain.split(p, gates) for _, p in recurrent_parts(layer, params)]
+
+    def joined(d: plain.Arrays) -> list[np.ndarray]:
+        return [np.concatenate([d[f"{field}_{gate}"] for gate in gates]) for field in "UWb"]
+
+    def step() -> list[np.ndarray]:
+        if name == "stacked":
+            hs, lower_backward = run(parts[0], xs)
+            ys, upper_backward = run(parts[1], hs)
+            upper, dhs = upper_backward(dys)
+            lower, dxs = lower_backward(dhs)
+            return [ys, dxs, *joined(lower), *joined(upper)]
+        if name == "bidirectional":
+            future, future_backward = run(parts[0], xs)
+            past, past_backward = run(parts[1], xs[::-1])
+            half = future.shape[-1]
+            d_future, dxs_future = future_backward(dys[..., :half])
+            d_past, dxs_past = past_backward(dys[::-1, :, half:])
+            ys = np.concatenate([future, past[::-1]], axis=-1)
+            return [ys, dxs_future + dxs_past[::-1], *joined(d_future), *joined(d_past)]
+        ys, backward = run(parts[0], xs)
+        d, dxs = backward(dys)
+        return [ys, dxs, *joined(d)]
+
+    return step
+
+
+def floor_step(layer: Layer, params: Any, xs: np.ndarray) -> Callable[[], None]:
+    """Make the step's matrix products and nothing else, into arrays kept between calls."""
+    T, N, _ = xs.shape
+    rng = np.random.default_rng(0)
+    works = []
+    for part, p in recurrent_parts(layer, params):
+        (G, H), D = p.W.shape, part.input_size
+        widths = {"x": D, "h": H, "a": G}
+        arrays = {k: rng.normal(size=(T, N, w)).astype(xs.dtype) for k, w in widths.items()}
+        works.append((p, arrays, {k: a.reshape(T * N, -1) for k, a in arrays.items()}))
+
+    def step() -> None:
+        for p, by_step, flat in works:
+            dU, dW = np.empty_like(p.U), np.empty_like(p.W)
+            recurrent, back = np.empty_like(by_step["a"][0]), np.empty_like(by_step["h"][0])
+            projected, dxs = np.empty_like(flat["a"]), np.empty_like(flat["x"])
+            np.matmul(flat["x"], p.U.T, out=projected)
+            for h in by_step["h"]:
+                np.matmul(h, p.W.T, out=recurrent)
+            for delta in by_step["a"]:
+                np.matmul(delta, p.W, out=back)
+            np.matmul(flat["a"].T, flat["x"], out=dU)
+            np.matmul(flat["a"].T, flat["h"], out=dW)
+            np.matmul(flat["a"], p.U, out=dxs)
+
+    return step
+
+
+def agree(name: str, ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> None:
+    """Stop where two programs do not compute the same: a race between them says nothing.
+
+    Raises
+    ------
+    SystemExit
+        Naming the program and the largest relative difference.
+    """
+    worst = max(
+        float(np.linalg.norm(a - b) / np.linalg.norm(b)) for a, b in zip(ours, theirs, strict=True)
+    )
+    if not worst < 1e-3:
+        raise SystemExit(f"{name}: results differ from ours by {worst:.1e} of their norm")
+
+
+def take_turns(programs: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """Time programs in turns: the median over the rounds of seconds a call.
+
+    Before each turn there is a pause, in which the other program's threads fall asleep, and an
+    untimed call, which wakes one's own. A turn lasts 20 ms at least.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in programs}
+    for _ in range(rounds):
+        for name, program in programs.items():
+            time.sleep(SETTLE)
+            program()
+            calls, begin = 0, time.perf_counter()
+            while calls == 0 or time.perf_counter() - begin < 0.02:
+                program()
+                calls += 1
+            seconds[name].append((time.perf_counter() - begin) / calls)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def measure(name: str, size: tuple[int, int, int, int], rounds: int) -> Row:
+    """Check that the programs agree, then time them."""
+    T, N, D, H = size
+    rng = np.random.default_rng(0)
+    layer = layers(D, H)[name]
+    params = tree.tree_map(lambda leaf: leaf.astype(np.float32), layer.init(rng))
+    xs = rng.normal(size=(T, N, D)).astype(np.float32)
+    dys = rng.normal(size=(T, N, layer.output_size)).astype(np.float32)
+    ours = our_step(layer, params, xs, dys)
+    others = {
+        "torch": torch_step(name, layer, params, xs, dys),
+        "plain": plain_step(name, layer, params, xs, dys),
+    }
+    programs: dict[str, Callable[[], Any]] = {"ours": ours}
+    for other, program in others.items():
+        if program is not None:
+            agree(f"{name} {other}", ours(), program())
+            programs[other] = program
+    programs["floor"] = floor_step(layer, params, xs)
+    seconds = take_turns(programs, rounds)
+    return Row(
+        name, size, seconds["ours"], seconds.get("torch"), seconds["plain"], seconds["floor"]
+    )
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    return math.exp(statistics.fmean(map(math.log, values))) if values else math.nan
+
+
+def print_table(
+    names: Sequence[str], sizes: Sequence[tuple[int, int, int, int]], rounds: int
+) -> None:
+    """Print times and ratios, row by row as they are measured, then the geometric means."""
+    print(
+        f"One training step, float32, {THREADS} threads, medians of {rounds} rounds; milliseconds.\n"
+        "torch/ours and plain/ours: above 1, ours is the faster; ours/floor: 1 is the limit.\n\n"
+        f"{'':14}{'T':>4} {'N':>4} {'D':>4} {'H':>4} {'ours':>9} {'torch':>9} {'plain':>9} "
+        f"{'floor':>9} {'torch/ours':>11} {'plain/ours':>11} {'ours/floor':>11}"
+    )
+    rows = []
+    for name in names:
+        for size in sizes:
+            row = measure(name, size, rounds)
+            rows.append(row)
+            against = f"{row.torch / row.ours:11.2f}" if row.torch else f"{'-':>11}"
+            theirs = f"{row.torch * 1e3:9.2f}" if row.torch else f"{'-':>9}"
+            print(
+                f"{name:14}{' '.join(f'{n:4}' for n in size)} {row.ours * 1e3:9.2f} {theirs} "
+                f"{row.plain * 1e3:9.2f} {row.floor * 1e3:9.2f} {against} "
+                f"{row.plain / row.ours:11.2f} {row.ours / row.floor:11.2f}",
+                flush=True,
+            )
+    large = [row for row in rows if row.size in LARGE]
+    print("\nGeometric means")
+    for label, values, aim in (
+        ("torch/ours", [row.torch / row.ours for row in rows if row.torch], "at least 1"),
+        ("plain/ours", [row.plain / row.ours for row in rows], "at least 3"),
+        ("ours/floor, large sizes", [row.ours / row.floor for row in large], "at most 2"),
+    ):
+        print(f"  {label:26}{geometric_mean(values):6.2f}   aim: {aim}")
+
+
+@dataclass(frozen=True)
+class Timed(HoistedCell):
+    """A cell that adds up the seconds spent in each of its pieces."""
+
+    cell: HoistedCell
+    seconds: dict[str, float]
+
+    @property
+    def input_size(self) -> int:  # type: ignore[override]
+        return self.cell.input_size
+
+    @property
+    def hidden_size(self) -> int:  # type: ignore[override]
+        return self.cell.hidden_size
+
+    def initial_state(self, batch_size: int, dtype: Any = np.float64) -> Any:
+        return self.cell.initial_state(batch_size, dtype)
+
+    def gate_width(self, params: Any) -> int:
+        return self.cell.gate_width(params)
+
+    def _timed(self, piece: str, *arguments: Any) -> Any:
+        begin = time.perf_counter()
+        result = getattr(self.cell, piece)(*arguments)
+        self.seconds[piece] += time.perf_counter() - begin
+        return result
+
+    def project(self, *arguments: Any) -> Any:
+        return self._timed("project", *arguments)
+
+    def advance(self, *arguments: Any) -> Any:
+        return self._timed("advance", *arguments)
+
+    def retreat(self, *arguments: Any) -> Any:
+        return self._timed("retreat", *arguments)
+
+    def collect(self, *arguments: Any) -> Any:
+        return self._timed("collect", *arguments)
+
+
+def print_profile(names: Sequence[str], sizes: Sequence[tuple[int, int, int, int]]) -> None:
+    """Print where a step's time goes: the four pieces of a cell, and the scan around them."""
+    pieces = ("project", "advance", "retreat", "collect")
+    print(
+        "\nWhere the time goes: milliseconds a step in the cell's pieces and in the scan around\n"
+        "them. project and collect are the products over all time steps at once; advance and\n"
+        "retreat have a product and the elementwise work of each step, forward and backward.\n\n"
+        f"{'':14}{'T':>4} {'N':>4} {'D':>4} {'H':>4} "
+        + " ".join(f"{piece:>9}" for piece in (*pieces, "scan"))
+    )
+    for name in names:
+        for T, N, D, H in sizes:
+            cell = layers(D, H)[name].cell  # type: ignore[attr-defined]
+            rng = np.random.default_rng(0)
+            params = tree.tree_map(lambda leaf: leaf.astype(np.float32), cell.init(rng))
+            xs = rng.normal(size=(T, N, D)).astype(np.float32)
+            dys = rng.normal(size=(T, N, H)).astype(np.float32)
+            seconds = dict.fromkeys(pieces, 0.0)
+            step = our_step(Recurrent(Timed(cell, seconds)), params, xs, dys)
+            step()
+            seconds.update(dict.fromkeys(pieces, 0.0))
+            calls, begin = 0, time.perf_counter()
+            while calls < 3 or time.perf_counter() - begin < 0.1:
+                step()
+                calls += 1
+            total = time.perf_counter() - begin
+            parts = [*(seconds[piece] for piece in pieces), total - sum(seconds.values())]
+            print(
+                f"{name:14}{' '.join(f'{n:4}' for n in (T, N, D, H))} "
+                + " ".join(f"{part / calls * 1e3:9.2f}" for part in parts),
+                flush=True,
+            )
+
+
+def working_memory(layer: Layer, T: int, N: int = 4, D: int = 16, H: int = 32) -> int:
+    """Count the most bytes held during a step beside inputs, outputs and their gradients."""
+    rng = np.random.default_rng(0)
+    params = layer.init(rng)
+    xs, dys = rng.normal(size=(T, N, D)), rng.normal(size=(T, N, H))
+    tracemalloc.start()
+    try:
+        results = our_step(layer, params, xs, dys)()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    return peak - results[0].nbytes - results[1].nbytes
+
+
+def print_memory(lengths: Sequence[int] = (256, 1024, 4096)) -> None:
+    """Print how the memory of an LSTM's step grows with T, with and without checkpoints."""
+    layer = Recurrent(LSTM(16, 32))
+    full = [working_memory(layer, T) for T in lengths]
+    checkpointed = [working_memory(Checkpointed(layer), T) for T in lengths]
+    print(
+        "\nMemory of a training step of an LSTM (N 4, D 16, H 32, float64) beside inputs, outputs\n"
+        "and their gradients; MB.\n\n"
+        f"{'':14}" + " ".join(f"{f'T {T}':>9}" for T in lengths) + "   exponent of T"
+    )
+    for label, sizes in (("full", full), ("checkpoints", checkpointed)):
+        exponent = np.polyfit(np.log(lengths), np.log(sizes), 1)[0]
+        print(f"{label:14}" + " ".join(f"{s / 1e6:9.2f}" for s in sizes) + f"{exponent:16.2f}")
+
+
+def main() -> None:
+    names = list(layers(1, 1))
+    parser = argparse.ArgumentParser(description="Measure the library's speed and memory.")
+    parser.add_argument("--quick", action="store_true", help="three sizes, three rounds")
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
+    parser.add_argument("--rounds", type=int, help="rounds of each measurement (7; quick: 3)")
+    arguments = parser.parse_args()
+    torch.set_num_threads(THREADS)
+    torch.manual_seed(0)
+    sizes = QUICK_SIZES if arguments.quick else SIZES
+    print_table(arguments.only, sizes, arguments.rounds or (3 if arguments.quick else 7))
+    cells = [name for name in arguments.only if name not in ("stacked", "bidirectional")]
+    print_profile(cells, sizes)
+    print_memory()
+
+
+if __name__ == "__main__":
+    main()
