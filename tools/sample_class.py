@@ -6,6 +6,7 @@ solution cells filled in, and then edited as :data:`EDITS` says.
 """
 
 import argparse
+import csv
 import os
 import shutil
 import subprocess
@@ -16,9 +17,9 @@ from typing import NamedTuple
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook, MissingEntry
 
 from grading import sources
+from grading.__main__ import GAPS
 
 COURSE = sources.ROOT / "_build" / "sample_class"
 
@@ -167,64 +168,59 @@ def lay_out(slug: str, course: Path, everyone: list[Member]) -> None:
         (submission / f"{slug}.ipynb").write_text(member.content, encoding="utf-8")
 
 
-def nbgrader(course: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run an nbgrader command in a course directory."""
-    programs = Path(sys.executable).parent
-    # nbgrader calls alembic by its name
-    environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"}
-    return subprocess.run(
-        [str(programs / "nbgrader"), *arguments],
-        cwd=course,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-
-
 class GradingError(Exception):
-    """A step of grading that failed as a whole."""
+    """A step of grading that failed as a whole, or a mark that is not the one deserved."""
 
 
 def grade(slug: str, course: Path, jobs: int) -> None:
-    """Release, autograde, write feedback and export, as an instructor does.
+    """Release, grade, write feedback and export, as an instructor does.
 
     Raises
     ------
     GradingError
-        Where the release or the export fails. Autograding may end with an error: one of
-        the submissions cannot be graded.
+        Where a step fails, naming its log.
     """
-    for step in (
-        ("generate_assignment", slug, "--force"),
-        ("autograde", slug),
-        ("generate_feedback", slug),
-        ("export", "--to", "grades.csv"),
+    programs = Path(sys.executable).parent
+    nbgrader = str(programs / "nbgrader")
+    # nbgrader calls alembic by its name
+    environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"}
+    for command, allowed in (
+        ([nbgrader, "generate_assignment", slug], {0}),
+        ([sys.executable, "-m", "grading", "grade", slug, "--jobs", str(jobs)], {0, GAPS}),
+        ([nbgrader, "generate_feedback", slug], {0}),
+        ([nbgrader, "export", "--to", "grades.csv"], {0}),
     ):
-        done = nbgrader(course, *step)
-        log = course / f"{step[0]}.log"
-        log.write_text(done.stdout + done.stderr, encoding="utf-8")
-        if done.returncode != 0 and step[0] != "autograde":
-            raise GradingError(f"nbgrader {step[0]} failed; see {log}")
+        words = " ".join([Path(command[0]).name, *command[1:]])
+        log = course / "log.txt"
+        with log.open("a", encoding="utf-8") as output:
+            output.write(f"$ {words}\n")
+            output.flush()
+            done = subprocess.run(
+                command,
+                cwd=course,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                check=False,
+            )
+        if done.returncode not in allowed:
+            raise GradingError(f"{words}: exit status {done.returncode}; see {log}")
 
 
 def rows(slug: str, course: Path, everyone: list[Member]) -> list[Row]:
-    """Read the class's scores from the gradebook."""
+    """Read what the grader reports of each member."""
+    with (course / "summary" / f"{slug}.csv").open(newline="", encoding="utf-8") as file:
+        reported = {entry["student"]: entry for entry in csv.DictReader(file)}
     found = []
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
-        for member in everyone:
-            graded = course / "autograded" / member.name / slug / f"{slug}.ipynb"
-            try:
-                score: float | None = float(gradebook.find_submission(slug, member.name).score)
-                state = nbformat.read(graded, as_version=4).metadata["grading"]
-            except (MissingEntry, FileNotFoundError):
-                found.append(Row(member, None, "no entry in the gradebook"))
-                continue
-            if state["reason"]:
-                score = None
-            notes = [state["reason"], *state["limits"]]
-            found.append(Row(member, score, "; ".join(note for note in notes if note)))
+    for member in everyone:
+        entry = reported.get(member.name)
+        if entry is None:
+            found.append(Row(member, None, "not in the report"))
+            continue
+        score = float(entry["score"]) if entry["score"] else None
+        notes = [entry["reason"], entry["limits"]]
+        found.append(Row(member, score, "; ".join(note for note in notes if note)))
     return found
 
 
@@ -246,6 +242,7 @@ def table(slug: str, course: Path, found: list[Row]) -> str:
     lines += [
         "",
         f"Feedback pages: {shown}/feedback/<learner>/{slug}/{slug}.html",
+        f"Summary page:   {shown}/summary/{slug}.html",
         f"Grades:         {shown}/grades.csv",
     ]
     return "\n".join(lines)
@@ -270,7 +267,9 @@ def main(argv: list[str] | None = None) -> int:
             wrong = [row.member.name for row in found if row.score != row.member.deserved]
             if wrong:
                 print(text)
-                raise GradingError(f"not the mark deserved: {', '.join(wrong)}; logs in {course}")
+                raise GradingError(
+                    f"not the mark deserved: {', '.join(wrong)}; see {course / 'log.txt'}"
+                )
             (course / "table.txt").write_text(text + "\n", encoding="utf-8")
         print((course / "table.txt").read_text(encoding="utf-8"), end="")
     except (sources.SourceError, GradingError) as error:

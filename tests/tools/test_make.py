@@ -1,0 +1,105 @@
+"""The Makefile: its help, its lock, and what it says where something is missing."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tools import lock
+
+MAKEFILE = (lock.ROOT / "Makefile").read_text(encoding="utf-8")
+GOALS = re.search(r"^LOCKED_GOALS := (.*)$", MAKEFILE, re.MULTILINE)[1].split()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with the Makefile, the lock, and an environment that seems installed."""
+    (tmp_path / "tools").mkdir()
+    shutil.copy(lock.ROOT / "Makefile", tmp_path)
+    shutil.copy(lock.ROOT / "tools" / "lock.py", tmp_path / "tools")
+    for name in ("requirements.txt", "constraints.txt", "pyproject.toml", "tools/bootstrap.py"):
+        (tmp_path / name).touch()
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    (tmp_path / ".venv" / ".installed").touch()
+    return tmp_path
+
+
+def make(folder, *arguments):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "LOCKED"))}
+    return subprocess.run(
+        ["make", f"PYTHON={sys.executable}", *arguments],
+        cwd=folder,
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_help_is_the_default_and_names_every_target(folder):
+    said = make(folder)
+    assert said.returncode == 0
+    assert said.stdout == make(folder, "help").stdout
+    listed = re.findall(r"^make ([\w-]+)", said.stdout, re.MULTILINE)
+    assert sorted(listed) == sorted([*GOALS, "lab"])
+
+
+@pytest.mark.parametrize("goal", ["course", "test", "exercises", "clean"])
+def test_a_second_run_is_refused(folder, goal):
+    (folder / "_build").mkdir()
+    (folder / "_build" / "made").touch()
+    held = lock.acquire(folder / "_build" / ".lock", "make book")
+    said = make(folder, goal)
+    os.close(held)
+    assert said.returncode == 2
+    assert "another run is still going in this folder (make book, process" in said.stderr
+    assert (folder / "_build" / "made").exists()
+
+
+def test_without_python_it_says_what_is_needed(folder):
+    said = make(folder, "course", "PYTHON=")
+    assert said.returncode == 2
+    assert "Python 3.11 or newer is needed" in said.stderr
+    assert not (folder / "_build").exists()
+
+
+def test_grade_asks_which_chapter(folder):
+    said = make(folder, "grade")
+    assert said.returncode == 2
+    assert "make grade CHAPTER=rnn" in said.stderr
+
+
+def test_clean_removes_what_was_built_and_nothing_else(folder):
+    (folder / "_build" / "html").mkdir(parents=True)
+    (folder / "_build" / "html" / "index.html").touch()
+    (folder / "submitted").mkdir()
+    assert make(folder, "clean").returncode == 0
+    assert [path.name for path in (folder / "_build").iterdir()] == [".lock"]
+    assert (folder / "submitted").is_dir()
+
+
+def test_exercises_are_made_again_only_for_the_chapter_that_changed(folder):
+    for slug in ("one", "two"):
+        (folder / "solutions" / slug).mkdir(parents=True)
+        (folder / "solutions" / slug / f"{slug}.py").touch()
+    (folder / "lib").mkdir()
+    (folder / "grading").mkdir()
+    for name in ("sources", "checks"):
+        (folder / "grading" / f"{name}.py").touch()
+    (folder / "tools" / "exercises.py").write_text("import sys\nprint('made', sys.argv[1])\n")
+    assert make(folder, "exercises").stdout.split() == ["made", "one", "made", "two"]
+    assert "made" not in make(folder, "exercises").stdout
+    newer = (folder / "_build" / ".stamps" / "exercises-two").stat().st_mtime + 10
+    os.utime(folder / "solutions" / "two" / "two.py", (newer, newer))
+    assert make(folder, "exercises").stdout.split() == ["made", "two"]
+
+
+def test_a_failure_leaves_no_stamp(folder):
+    test_exercises_are_made_again_only_for_the_chapter_that_changed(folder)
+    (folder / "tools" / "exercises.py").write_text("import sys\nsys.exit('no')\n")
+    assert make(folder, "exercises").returncode == 2
+    assert make(folder, "exercises").returncode == 2
