@@ -12,7 +12,15 @@ def main() -> int:
     """Build; return the exit status."""
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [str(jupyter_book), "build", ".", "-W", "-n", "--keep-going"]
-    status = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
+    try:
+        status = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
+    except OSError as error:
+        print(
+            f"error: {error.filename}: {error.strerror}. The environment is damaged: remove .venv "
+            "and run make again",
+            file=sys.stderr,
+        )
+        return 1
     if status != 0:
         # Sphinx warns about a page only when it reads it: forget the pages, or the next
         # run would pass in silence.
