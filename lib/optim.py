@@ -50,6 +50,8 @@ def clip_by_norm(grads: Tree, threshold: float) -> tuple[Tree, float]:
         Where the threshold is not above 0, or the norm is not finite: such a
         gradient has no direction.
 
+    Equations: vanishing-gradients-clip-norm.
+
     Source: Pascanu, Mikolov and Bengio (2013), algorithm 1.
     """
     validate.positive_number("threshold", threshold)
@@ -76,6 +78,8 @@ def clip_by_value(grads: Tree, threshold: float) -> Tree:
     ------
     ValueError
         Where the threshold is not above 0.
+
+    Equations: vanishing-gradients-clip-value.
 
     Source: Goodfellow, Bengio and Courville (2016), section 10.11.1.
     """
