@@ -42,6 +42,7 @@ def test_take_reads_one_target_a_sequence_along_the_batch():
     np.testing.assert_array_equal(part.xs, everything.xs[:, [4, 0]])
 
 
+@pytest.mark.equations("rnn-one-hot")
 def test_one_hot():
     ids = np.array([[0, 2], [1, 1]])
     got = data.one_hot(ids, 3, np.float32)

@@ -106,6 +106,7 @@ def test_settings_given_as_numpy_scalars_keep_float32():
         assert new[0].dtype == np.float32
 
 
+@pytest.mark.equations("vanishing-gradients-clip-norm")
 @checks.quick
 @given(st.integers(0, 10**6), st.floats(0.01, 100))
 def test_clip_by_norm_shortens_along_the_same_direction(seed, threshold):
@@ -117,12 +118,14 @@ def test_clip_by_norm_shortens_along_the_same_direction(seed, threshold):
     assert got @ vector == pytest.approx(np.linalg.norm(got) * norm, rel=1e-12)
 
 
+@pytest.mark.equations("vanishing-gradients-clip-norm")
 def test_clip_by_norm_counts_all_arrays_together():
     clipped, norm = optim.clip_by_norm((np.array([3.0]), np.array([[4.0]])), 1.0)
     assert norm == 5.0
     np.testing.assert_allclose(tree.to_vector(clipped), [0.6, 0.8])
 
 
+@pytest.mark.equations("vanishing-gradients-clip-value")
 def test_clip_by_value_reaches_negative_entries():
     grads = (np.array([-5.0, -0.5, 0.0, 0.5, 5.0]),)
     np.testing.assert_array_equal(optim.clip_by_value(grads, 1.0)[0], [-1, -0.5, 0, 0.5, 1])

@@ -97,6 +97,15 @@ def test_divergence_ends_training_with_the_last_finite_parameters(bad):
     np.testing.assert_allclose(result.params[0], GOAL * (1 - 0.5**2))
 
 
+def test_a_finite_loss_with_an_infinite_gradient_diverges_too():
+    def cliff(params, batch):
+        return 1.0, (np.array([np.inf, 0.0]) if batch else np.ones(2),)
+
+    result = training.fit(cliff, START, [0, 1, 0], optim.SGD(0.5), 3, quiet=True)
+    assert result.reason == "diverged"
+    np.testing.assert_array_equal(result.params[0], [-0.5, -0.5])
+
+
 def test_quiet_writes_nothing_and_otherwise_there_is_a_bar(capsys):
     run()
     assert capsys.readouterr() == ("", "")
