@@ -43,7 +43,7 @@ def rearrange(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: 
     A field's description is one sentence; a colon in it would be taken for the end of a type.
     """
     lines[:] = [line.replace("|", "\\|") for line in lines]  # |x| is a size, no substitution
-    if what in ("attribute", "property"):
+    if what in ("attribute", "data", "property"):
         lines[:] = [re.sub(r"(?<!:): ?", ", ", line) for line in lines]
         return
     moved: list[str] = []

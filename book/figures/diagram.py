@@ -29,7 +29,6 @@ id is used, so the files are the same on every machine and can be inlined togeth
 
 import math
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -101,6 +100,7 @@ def rules(theme: str, scope: str = ".dgm") -> str:
         f"{scope} .casing{{stroke:{paper}}}",
         f"{scope} .head,{scope} .delay{{fill:{line}}}",
         f"{scope} .frame{{stroke:{line}}}",
+        f"{scope} .level{{fill:{colours['state'][1]}}}",
         f"{scope} .back .edge{{stroke:{accent}}}",
         f"{scope} .back .head{{fill:{accent}}}",
         f"{scope} .back text{{fill:{accent}}}",
@@ -225,6 +225,7 @@ class Node:
     half: Point
     parts: frozenset[str]
     words: bool = False
+    level: float | None = None
 
     def border(self, towards: Point, gap: float = 0.0) -> Point:
         """Return the point of the border, plus a gap, on the way to another point."""
@@ -310,14 +311,19 @@ class Diagram:
         size: Point | None = None,
         part: str = "",
         words: bool = False,
+        level: float | None = None,
     ) -> str:
-        """Place a node and return its name; ``part`` holds part names between blanks."""
+        """Place a node and return its name.
+
+        ``part`` holds part names between blanks; ``level``, from 0 to 1, fills a state from
+        below; with ``words`` the label is plain text, its lines set one below another.
+        """
         if name in self.nodes:
             raise ValueError(f"name: expected a new name, got {name!r} twice")
         if kind not in SIZES:
             raise ValueError(f"kind: expected one of {', '.join(SIZES)}, got {kind!r}")
         half = (size[0] / 2, size[1] / 2) if size else SIZES[kind]
-        self.nodes[name] = Node(kind, at, label, half, frozenset(part.split()), words)
+        self.nodes[name] = Node(kind, at, label, half, frozenset(part.split()), words, level)
         return name
 
     def _point(self, end: str | Point) -> Point:
@@ -502,10 +508,19 @@ class Diagram:
                 f'L{number(x - r)} {number(y)}Z"/>'
             )
         radius = {"state": 9.0, "layer": 7.0, "block": 8.0}[kind]
-        return (
-            f'<rect {classed} x="{number(x - w)}" y="{number(y - h)}" width="{number(2 * w)}" '
-            f'height="{number(2 * h)}" rx="{number(radius)}"/>'
-        )
+
+        def box(classes: str, w: float, top: float, bottom: float, radius: float) -> str:
+            return (
+                f'<rect class="{classes}" x="{number(x - w)}" y="{number(top)}" '
+                f'width="{number(2 * w)}" height="{number(bottom - top)}" rx="{number(radius)}"/>'
+            )
+
+        shape = box(f"shape {kind}", w, y - h, y + h, radius)
+        if node.level:
+            inside = h - 3.5
+            top = y + inside - 2 * inside * node.level
+            shape += box("level", w - 3.5, top, y + inside, min(5.0, inside * node.level))
+        return shape
 
     def svg(self, lit: Iterable[str] | None = None) -> str:
         """Draw; with ``lit``, everything that is in none of these parts is muted.
@@ -604,19 +619,3 @@ class Diagram:
             )
         out.append("</svg>\n")
         return "\n".join(out)
-
-
-def write(drawings: dict[str, str], folder: Path) -> None:
-    """Write ``<name>.svg`` for each drawing into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, svg in drawings.items():
-        (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
-
-
-def main(drawings: dict[str, str]) -> None:
-    """Write a chapter's drawings beside the scripts, or into the folder that is named."""
-    write(drawings, Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
-
-
-if __name__ == "__main__":
-    STYLESHEET.write_text(stylesheet(), encoding="utf-8")

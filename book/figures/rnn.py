@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
-from diagram import Diagram, main
+from diagram import Diagram
 
 STEPS = ("1", "2", "τ")
 COLUMN = {"0": 0.0, "1": 112.0, "2": 224.0, "…": 306.0, "τ": 400.0}
@@ -68,7 +68,7 @@ def folded(
             via=[(46, ROW["x"] + 36), (46, 44), (18, 44)],
             style="dashed",
         )
-        d.text((54, 76), "sets h^(0)", anchor="start", math=True)
+        d.text((54, 76), "P: h^(0)", anchor="start", math=True)
     if vector == "first":
         d.edge("x", "h", "U", style="dashed", label_at=(14, 62))
         d.text((30, ROW["x"] + 36), "at t = 1", anchor="start")
@@ -290,7 +290,7 @@ def vector_initial() -> Diagram:
     chain(d, inputs=(), losses=False, fed=True, low=168)
     feed_back(d)
     d.node("xx", "input", (column("0"), 108), "x")
-    d.edge("xx", "h0")
+    d.edge("xx", "h0", "P", side=-1)
     return d
 
 
@@ -304,7 +304,7 @@ def vector_both() -> Diagram:
     chain(d, inputs=(), losses=False, fed=True, low=176)
     feed_back(d)
     _bus(d)
-    d.edge("xx", "h0")
+    d.edge("xx", "h0", "P", side=-1)
     return d
 
 
@@ -458,7 +458,3 @@ def drawings() -> dict[str, str]:
         "rnn-unequal-lengths": unequal_lengths().svg(),
         "rnn-language-model": language_model().svg(),
     }
-
-
-if __name__ == "__main__":
-    main(drawings())
