@@ -216,13 +216,22 @@ def _execute(source: str, where: str, names: dict[str, Any]) -> None:
         raise SourceError(f"cell {where}: {type(error).__name__}: {error}") from error
 
 
-def run_solutions(slug: str) -> dict[str, Any]:
-    """Run setup, locked cells and solution cells; return the functions by name."""
+def locked_names(slug: str) -> dict[str, Any]:
+    """Run setup and the other locked cells; return what they define."""
     names = namespace(slug)
     for cell in read(slug).cells:
         data = cell.metadata.get("nbgrader")
-        if data and cell.cell_type == "code" and not data.grade and data.grade_id != "setup":
+        locked = data and cell.cell_type == "code" and not (data.grade or data.solution)
+        if locked and data.grade_id != "setup":
             _execute(cell.source, f"{data.grade_id} of {slug}", names)
+    return names
+
+
+def run_solutions(slug: str) -> dict[str, Any]:
+    """Run locked cells and solution cells; return the functions by name."""
+    names = locked_names(slug)
+    for exercise in exercises(slug):
+        _execute(exercise.solution, f"{exercise.name} of {slug}", names)
     return {exercise.name: names[exercise.name] for exercise in exercises(slug)}
 
 

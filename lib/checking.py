@@ -120,7 +120,8 @@ def _compare_numbers(
         return [Problem(name, "shape", f"expected shape {expected.shape}, got {got.shape}")]
     if expected.dtype.kind in "iu" and got.dtype.kind not in "iu":
         return [Problem(name, "dtype", f"expected integers, got dtype {got.dtype}")]
-    if expected.dtype == np.float64 and got.ndim and got.dtype != np.float64:
+    narrow = got.dtype.kind == "f" or got.ndim > 0
+    if expected.dtype == np.float64 and narrow and got.dtype != np.float64:
         return [Problem(name, "dtype", f"expected dtype float64, got {got.dtype}")]
     bad = np.isnan(got) & ~np.isnan(expected)
     if bad.any():

@@ -670,6 +670,7 @@ hidden.score()
 # To generate, draw the next symbol from $o = \operatorname{softmax}(s / \theta)$.
 # A temperature θ below 1 sharpens the distribution, above 1 flattens it.
 # To keep the function pure, the randomness comes in as a number $u$, uniform in [0, 1): the answer is the **first** class k at which the cumulative sum $o_0 + … + o_k$ exceeds $u$.
+# Rounding can leave the whole sum a little below 1; where it does not exceed $u$, the answer is the last class.
 #
 # Equations: rnn-temperature.
 #
@@ -692,7 +693,7 @@ def sample(logits, temperature, u):
 
 
 # %% nbgrader={"grade_id": "test_sample", "grade": true, "points": 2}
-# Hidden tests: 1 point temperature 1, 1 other temperatures and large logits.
+# Hidden tests: 1 point temperature 1 and u at both ends, 1 other temperatures and large logits.
 check(sample)
 ### BEGIN HIDDEN TESTS
 import numpy as np
@@ -723,7 +724,18 @@ def reference(logits, temperature, u):
     return np.array(drawn)
 
 
-hidden.part(1, "temperature 1", [case(200, 5, 1.0), case(1, 3, 1.0), case(4, 1, 1.0)], reference)
+edges = {
+    "logits": np.zeros((3, 10)) + np.array([[0.0], [1.0], [0.0]]),
+    "temperature": 1.0,
+    "u": np.array([np.nextafter(1.0, 0.0), np.nextafter(1.0, 0.0), 0.0]),
+}
+edges["logits"][2, 0] = -1e4
+hidden.part(
+    1,
+    "temperature 1, u at both ends of its range",
+    [case(200, 5, 1.0), case(1, 3, 1.0), case(4, 1, 1.0), edges],
+    reference,
+)
 hidden.part(
     1,
     "other temperatures, large logits",
