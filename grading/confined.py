@@ -9,6 +9,7 @@ submission. The parent never runs any. ``python confined.py once`` is for system
 without nested user namespaces: it serves one submission and ends.
 """
 
+import contextlib
 import ctypes
 import gc
 import json
@@ -114,6 +115,9 @@ DENIED = {
     "semget": (64, 190),
     "mq_open": (240, 180),
     "inotify_init1": (294, 26),
+    "ioprio_set": (251, 30),
+    "personality": (135, 92),
+    "syslog": (103, 116),
     "fanotify_init": (300, 262),
 }
 CLONE, CLONE3, SOCKET, SOCKETPAIR = (56, 220), (435, 435), (41, 198), (53, 199)
@@ -462,7 +466,7 @@ class Server:
                 "line": line_of(error),
             }
         try:
-            encoded = codec.encode(value)
+            encoded = codec.encode(plain(value))
         except codec.CodecError:
             return {"ok": False, "kind": "value", "type": odd_type(value)}
         before = codec.decode(json.loads(text), trusted=True)
@@ -496,6 +500,19 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, (bool, int, str)) or a is None:
         return a == b
     return True
+
+
+def plain(value: Any) -> Any:
+    """Turn NumPy's scalars that are Python's numbers into these."""
+    import numpy as np
+
+    if type(value) in (np.float64, np.int64, np.bool_):
+        return value.item()
+    if type(value) in (tuple, list):
+        return type(value)(plain(item) for item in value)
+    if type(value) is dict:
+        return {key: plain(item) for key, item in value.items()}
+    return value
 
 
 def odd_type(value: Any, depth: int = 4) -> str:
@@ -536,6 +553,7 @@ def warm_up(settings: dict[str, Any]) -> "Server":
     paths = [path for path in sys.path if path and path != here]
     sys.path[:] = [settings["course"], *paths, *settings["site"]]
     import numpy  # noqa: F401
+
     from lib import codec  # noqa: F401
 
     shell = make_shell(f"{settings['scratch']}/home")
@@ -544,8 +562,9 @@ def warm_up(settings: dict[str, Any]) -> "Server":
             __import__(module)
         except Exception:  # the submission that imports it will be told
             continue
-    sys.stdout, sys.stderr = STDOUT, STDERR
-    sys.__stdout__, sys.__stderr__ = STDOUT, STDERR
+    for name, stream in (("stdout", STDOUT), ("stderr", STDERR)):
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
     server = Server(shell, settings)
     server.run("import numpy as np\nnp.zeros(2)", "warm")
     server.run("def f():\n    return 1 / 0\nf()", "warm")
@@ -556,6 +575,9 @@ def warm_up(settings: dict[str, Any]) -> "Server":
 def serve(sock: socket.socket, server: Server) -> None:
     """Confine this process, then do what the grader asks until it hangs up."""
     settings = server.settings
+    # A signal to one's own group would cross the border of the process namespace.
+    with contextlib.suppress(PermissionError):
+        os.setsid()
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
     os.chdir(f"{settings['scratch']}/work")
@@ -601,10 +623,8 @@ def spawn(control: socket.socket, sock: socket.socket, server: Server) -> int:
             os.close(told)
             serve(socket.socket(fileno=job), server)
         except BaseException as error:
-            try:
+            with contextlib.suppress(OSError):
                 os.write(4, f"!{error}".encode())
-            except OSError:
-                pass
         os._exit(1)
     os.close(told)
     text = b""

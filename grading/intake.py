@@ -197,8 +197,8 @@ def _match(released: list[dict[str, Any]], cells: list[Cell]) -> dict[int, int]:
     by_grade = {mark(c)["grade_id"]: k for k, c in enumerate(released) if mark(c).get("grade_id")}
     by_id = {c["id"]: k for k, c in enumerate(released) if "id" in c}
     by_source: dict[str, int] = {}
-    for k, cell in enumerate(released):
-        by_source.setdefault(source_of(cell).strip(), k)
+    for k, original in enumerate(released):
+        by_source.setdefault(source_of(original).strip(), k)
     found: dict[int, int] = {}
     for position, cell in enumerate(cells):
         if cell.grade_id in by_grade:

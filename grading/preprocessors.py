@@ -7,7 +7,7 @@ from the release (:class:`Rebuild`), graded in isolation (:class:`Isolate`) and 
 """
 
 import atexit
-import contextlib
+import fnmatch
 import functools
 import glob
 import os
@@ -108,7 +108,7 @@ def expect_notebooks(converter: Any) -> None:
         except MissingEntry:
             return
     if coursedir.notebook_id != "*":
-        names = [name for name in names if glob.fnmatch.fnmatch(name, coursedir.notebook_id)]
+        names = [name for name in names if fnmatch.fnmatch(name, coursedir.notebook_id)]
     for folder in glob.glob(pattern):
         converter.assignments[folder] = [os.path.join(folder, f"{name}.ipynb") for name in names]
 
@@ -258,12 +258,9 @@ class SafeExtractor(ExtractorPlugin):
             if path.suffix.lower() != ".zip":
                 shutil.copyfile(path, place)
                 continue
-            with contextlib.ExitStack() as stack:
-                stack.callback(self.log.info, "Extracted %s", path)
-                for problem in archives.unpack(
-                    path, place.with_suffix(""), size=self.megabytes << 20, files=self.files
-                ):
-                    self.log.error("%s: %s", path, problem)
+            size = self.megabytes << 20
+            for problem in archives.unpack(path, place.with_suffix(""), size, self.files):
+                self.log.error("%s: %s", path, problem)
 
 
 class PlainFeedback(NbGraderPreprocessor):

@@ -11,6 +11,7 @@ limit and believed in nothing but its value.
 """
 
 import contextlib
+import functools
 import importlib.metadata
 import json
 import os
@@ -65,7 +66,8 @@ class Ended(Exception):
 # --- what is mounted -------------------------------------------------------------
 
 
-def _entries(packages: Iterable[str]) -> dict[str, Path]:
+@functools.cache
+def _entries(packages: tuple[str, ...]) -> dict[str, Path]:
     """Find the top-level files and folders of packages and of all that they need."""
     from packaging.requirements import Requirement
 
@@ -329,7 +331,8 @@ class Nursery:
         scratch = ""
         errors = tempfile.TemporaryFile()  # noqa: SIM115
         if self.isolated:
-            command, environment = bubblewrap(self.course, self.limits, mode), {}
+            command = bubblewrap(self.course, self.limits, mode)
+            environment: dict[str, str] = {}
         else:
             confined = Path(__file__).with_name("confined.py")
             command = [sys.executable, "-B", "-X", "utf8", str(confined), mode]
@@ -339,7 +342,7 @@ class Nursery:
         with theirs:
             process = subprocess.Popen(
                 command,
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 env=environment,

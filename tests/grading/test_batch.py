@@ -1,0 +1,245 @@
+"""A class in one go: rows, marks, resuming, interrupts, other databases."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import course as small
+import pytest
+
+from grading import batch
+from grading.__main__ import main
+from grading.assignment import CourseError
+
+FAST = "\nc.Isolate.call_seconds = 3\nc.Isolate.cell_seconds = 3\n"
+
+
+def fill(root: Path) -> None:
+    """Hand in a class: right, wrong, broken, absent."""
+    release = small.released(root)
+    with (root / "nbgrader_config.py").open("a") as file:
+        file.write(FAST)
+    for k in range(3):
+        small.submit(root, f"right{k}", small.answer(release))
+    small.submit(root, "wrong", small.answer(release, double="def double(x): return x\n"))
+    small.submit(root, "crash", small.insert(small.answer(release), "import os; os._exit(1)"))
+    small.submit(root, "loop", small.answer(release, total="def total(x):\n    while 1: pass\n"))
+    small.submit(root, "renamed", small.answer(release), "tiny-1")
+    small.submit(root, "empty", b"")
+    small.submit(root, "broken", b"{")
+    (root / "submitted" / "nothing" / small.NAME).mkdir(parents=True)
+    os.symlink("/etc/passwd", root / "submitted" / "nothing" / small.NAME / "tiny.ipynb")
+    with batch.Course(root).gradebook() as gradebook:
+        gradebook.add_student("absent")
+
+
+SCORES = {
+    "right0": 9.0,
+    "right1": 9.0,
+    "right2": 9.0,
+    "wrong": 7.0,
+    "crash": 9.0,
+    "loop": 6.0,
+    "renamed": 9.0,
+    "empty": None,
+    "broken": None,
+    "nothing": None,
+    "absent": None,
+}
+
+
+def scores(report: batch.Report) -> dict[str, float | None]:
+    return {row.student: row.score for row in report.rows}
+
+
+def marks(root: Path) -> dict[str, dict[str, Any]]:
+    """Return every mark in the gradebook."""
+    with batch.Course(root).gradebook() as gradebook:
+        return {
+            entry.student_id: {
+                grade.name: (grade.auto_score, grade.score, grade.needs_manual_grade)
+                for notebook in entry.notebooks
+                for grade in notebook.grades
+            }
+            for entry in gradebook.assignment_submissions(small.NAME)
+        }
+
+
+def test_everyone_has_a_row_and_parallel_marks_are_serial_marks(
+    course: Path, tmp_path: Path
+) -> None:
+    fill(course)
+    other = tmp_path / "other"
+    shutil.copytree(course, other, symlinks=True)
+    serial = batch.grade(batch.Course(course), small.NAME, jobs=1)
+    parallel = batch.grade(batch.Course(other), small.NAME, jobs=2)
+    assert scores(serial) == SCORES
+    assert [row._replace(notes="") for row in serial.rows] == [
+        row._replace(notes="") for row in parallel.rows
+    ]
+    assert marks(course) == marks(other)
+    reasons = {row.student: row.reason for row in serial.rows if row.gap}
+    assert reasons == {
+        "absent": "nothing was handed in",
+        "broken": "not JSON: Expecting property name enclosed in double quotes: "
+        "line 1 column 2 (char 1)",
+        "empty": "the file is empty",
+        "nothing": "tiny.ipynb is a symbolic link; links are not followed",
+    }
+    assert marks(course)["empty"]["test_double"] == (0.0, 0.0, True)
+
+
+def test_only_what_changed_is_graded_again(course: Path) -> None:
+    fill(course)
+    assert main(["grade", small.NAME, "--jobs", "1", "--course", str(course), "--quiet"]) == 3
+    before = marks(course)
+    graded: list[str] = []
+
+    def again(**options: Any) -> list[str]:
+        graded.clear()
+        batch.grade(
+            batch.Course(course),
+            small.NAME,
+            jobs=1,
+            progress=lambda done, total, student: graded.append(student),
+            **options,
+        )
+        return sorted(graded)
+
+    assert again() == []
+    assert marks(course) == before
+    release = small.released(course)
+    small.submit(course, "wrong", small.answer(release))
+    assert again() == ["wrong"]
+    assert marks(course)["wrong"]["test_double"] == (3.0, 3.0, False)
+    assert again(students=["wrong", "right0"], force=True) == ["right0", "wrong"]
+    source = course / "solutions" / small.NAME / f"{small.NAME}.ipynb"
+    text = source.read_text().replace("points += 2", "points += 1")
+    source.write_text(text)
+    assert again(students=["right0"]) == ["right0"]
+    assert marks(course)["right0"]["test_double"] == (2.0, 2.0, False)
+
+
+def test_an_interrupted_batch_goes_on_where_it_stopped(
+    course: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(course)
+    keep = batch.Course.keep
+    kept: list[str] = []
+
+    def interrupted(self: batch.Course, *arguments: Any) -> None:
+        if len(kept) == 5:
+            raise KeyboardInterrupt
+        keep(self, *arguments)
+        kept.append(arguments[2].student)
+
+    monkeypatch.setattr(batch.Course, "keep", interrupted)
+    command = ["grade", small.NAME, "--jobs", "1", "--course", str(course), "--quiet"]
+    assert main(command) == 130
+    assert "5 graded and saved" in capsys.readouterr().err
+    assert set(marks(course)) == set(kept)
+    monkeypatch.undo()
+    graded: list[str] = []
+    report = batch.grade(
+        batch.Course(course),
+        small.NAME,
+        jobs=1,
+        progress=lambda done, total, student: graded.append(student),
+    )
+    assert not set(graded) & set(kept)
+    assert scores(report) == SCORES
+
+
+def test_manual_grades_comments_and_late_penalties_are_kept(course: Path) -> None:
+    release = small.released(course)
+    path = small.submit(course, "late", small.answer(release))
+    (path.parent / "timestamp.txt").write_text("2030-01-02 00:00:00 UTC")
+    with (course / "nbgrader_config.py").open("a") as file:
+        file.write(
+            "\nfrom nbgrader.plugins import LateSubmissionPlugin\n"
+            "class Half(LateSubmissionPlugin):\n"
+            "    def late_submission_penalty(self, student_id, score, seconds):\n"
+            "        return score / 2\n"
+            "c.AssignLatePenalties.plugin_class = Half\n"
+        )
+    made = batch.Course(course)
+    with made.gradebook() as gradebook:
+        gradebook.update_or_create_assignment(small.NAME, duedate="2030-01-01 00:00:00 UTC")
+    assert scores(batch.grade(made, small.NAME, jobs=1)) == {"late": 4.5}
+    with made.gradebook() as gradebook:
+        grade = gradebook.find_grade("test_double", small.NAME, small.NAME, "late")
+        grade.manual_score = 1.0
+        comment = gradebook.find_comment("double", small.NAME, small.NAME, "late")
+        comment.manual_comment = "see me"
+        gradebook.db.commit()
+    batch.grade(made, small.NAME, jobs=1, force=True)
+    with made.gradebook() as gradebook:
+        grade = gradebook.find_grade("test_double", small.NAME, small.NAME, "late")
+        assert (grade.auto_score, grade.score, grade.needs_manual_grade) == (3.0, 1.0, True)
+        comment = gradebook.find_comment("double", small.NAME, small.NAME, "late")
+        assert comment.comment == "see me"
+
+
+def test_without_bubblewrap_grading_refuses_unless_told(
+    course: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small.submit(course, "one", small.answer(small.released(course)))
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name, *a: None if name == "bwrap" else which(name))
+    command = ["grade", small.NAME, "--jobs", "1", "--course", str(course), "--quiet"]
+    assert main(command) == 1
+    assert "apt-get install bubblewrap" in capsys.readouterr().err
+    assert marks(course) == {}
+    assert main([*command, "--no-sandbox"]) == 0
+    notebook = json.loads((course / "autograded/one/tiny/tiny.ipynb").read_text())
+    assert notebook["metadata"]["grading"]["sandbox"] is False
+    assert "Graded without a sandbox" in notebook["cells"][0]["source"]
+    rows = list(csv.DictReader((course / "summary/tiny.csv").open()))
+    assert rows[0]["notes"] == "graded without a sandbox"
+    assert "1 graded without a sandbox" in (course / "summary/tiny.html").read_text()
+
+
+def test_the_command_line_runs_as_a_module(course: Path) -> None:
+    small.submit(course, "one", small.answer(small.released(course)))
+    done = subprocess.run(
+        [sys.executable, "-m", "grading", "grade", small.NAME, "--jobs", "2"],
+        cwd=course,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "1 graded"
+
+
+def test_a_course_that_is_none_is_an_error(
+    tmp_path: Path, course: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["grade", "tiny", "--course", str(tmp_path)]) == 1
+    assert "there is no nbgrader_config.py" in capsys.readouterr().err
+    with pytest.raises(CourseError, match="the gradebook has no notebook 'other'"):
+        batch.grade(batch.Course(course), "other")
+    assert main(["grade", "tiny", "--jobs", "0"]) == 2
+
+
+def test_a_running_scheduler_is_used(course: Path) -> None:
+    from distributed import LocalCluster
+
+    fill(course)
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+    ) as cluster:
+        report = batch.grade(batch.Course(course), small.NAME, scheduler=cluster.scheduler_address)
+    assert scores(report) == SCORES
+
+
+def test_a_spreadsheet_runs_no_formula(tmp_path: Path) -> None:
+    row = batch.Row("=cmd()", "graded", 1.0, 2.0, notes="@x")
+    batch.Report("tiny", [row]).write(tmp_path / "x.csv")
+    (read,) = csv.DictReader((tmp_path / "x.csv").open())
+    assert (read["student"], read["notes"], read["score"]) == ("'=cmd()", "'@x", "1")

@@ -1,0 +1,170 @@
+"""Through nbgrader's own commands: isolated without anyone asking, and shown without secrets."""
+
+import json
+import os
+from pathlib import Path
+
+import course as small
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+
+from grading import batch
+
+SCRIPT = "<script>alert('taken')</script>"
+
+
+def scores(root: Path) -> dict[str, tuple[float, bool]]:
+    with batch.Course(root).gradebook() as gradebook:
+        return {
+            s.student_id: (s.notebooks[0].score, s.notebooks[0].needs_manual_grade)
+            for s in gradebook.assignment_submissions(small.NAME)
+        }
+
+
+def hand_in(root: Path) -> None:
+    release = small.released(root)
+    small.submit(root, "right", small.answer(release))
+    shown = (
+        "from IPython.display import HTML, Markdown\n"
+        f"display(HTML({SCRIPT!r}), Markdown({SCRIPT!r}))\nprint({SCRIPT!r})\n1 / 0 # {SCRIPT}"
+    )
+    cheat = "np.testing.assert_equal = lambda *a: None"
+    notebook = small.insert(small.answer(release, last="def last(x): return 0\n"), shown)
+    notebook["cells"].append({"cell_type": "markdown", "metadata": {}, "source": SCRIPT})
+    small.submit(root, "cheat", small.insert(notebook, cheat))
+    small.submit(root, "broken", b"{")
+    small.submit(root, "other-name", small.answer(release), "mine")
+    path = small.submit(root, "link", small.answer(release))
+    os.symlink("/dev/zero", path.parent / "data")
+    folder = small.submit(root, "extra", small.answer(release)).parent
+    (folder / "large.bin").write_bytes(b"x" * 1000)
+
+
+def test_autograde_feedback_and_export(course: Path) -> None:
+    hand_in(course)
+    small.run_nbgrader(course, "autograde", small.NAME)
+    assert scores(course) == {
+        "right": (9.0, False),
+        "cheat": (6.0, False),
+        "broken": (0.0, True),
+        "other-name": (9.0, False),
+        "link": (0.0, True),
+        "extra": (9.0, False),
+    }
+    assert sorted(os.listdir(course / "autograded/link/tiny")) == ["tiny.ipynb"]
+    assert sorted(os.listdir(course / "autograded/extra/tiny")) == ["tiny.ipynb"]
+    for path in (course / "autograded").rglob("*.ipynb"):
+        nbformat.validate(nbformat.read(path, 4))
+        assert "SECRET_NUMBERS" not in path.read_text()
+    by_nbgrader = {
+        path.parent.parent.name: shape(path) for path in (course / "autograded").rglob("*.ipynb")
+    }
+
+    small.run_nbgrader(course, "generate_feedback", small.NAME)
+    for path in (course / "feedback").rglob("*.html"):
+        page = path.read_text()
+        assert "SECRET_NUMBERS" not in page
+        assert "assert_equal(last" not in page
+        assert SCRIPT not in page
+    assert "random numbers" not in (course / "feedback/right/tiny/tiny.html").read_text()
+    assert (
+        "test_last: a test of this part failed"
+        in (course / "feedback/cheat/tiny/tiny.html").read_text()
+    )
+    assert "Not graded: not JSON" in (course / "feedback/broken/tiny/tiny.html").read_text()
+
+    small.run_nbgrader(course, "export")
+    text = (course / "grades.csv").read_text()
+    assert "right" in text
+    assert ",9.0,9.0" in text.replace(" ", "")
+
+    report = batch.grade(batch.Course(course), small.NAME, jobs=1, force=True)
+    assert {r.student: r.score for r in report.rows if not r.gap} == {
+        "right": 9.0,
+        "cheat": 6.0,
+        "other-name": 9.0,
+        "extra": 9.0,
+    }
+    for student, before in by_nbgrader.items():
+        path = course / "autograded" / student / "tiny" / "tiny.ipynb"
+        nbformat.validate(nbformat.read(path, 4))
+        assert shape(path) == before
+
+
+def shape(path: Path) -> list[object]:
+    """Return what must not depend on who graded: cells, and the outputs of tests."""
+    cells = json.loads(path.read_text())["cells"]
+    return [
+        (
+            "".join(c["source"]),
+            c["metadata"],
+            [
+                "".join(o.get("text", "")) + "".join(o.get("data", {}).get("text/plain", ""))
+                for o in c.get("outputs", [])
+            ],
+        )
+        for c in cells
+    ]
+
+
+def test_the_formgraders_button_is_isolated(course: Path) -> None:
+    from nbgrader.apps.api import NbGraderAPI
+
+    release = small.released(course)
+    spy = "import os\nprint('PARENT', os.getppid(), os.path.exists('/course/files/data.csv'))"
+    small.submit(course, "one", small.insert(small.answer(release), spy))
+    made = batch.Course(course)
+    with small.inside(course):
+        api = NbGraderAPI(made.coursedir, config=made.config)
+        result = api.autograde(small.NAME, "one")
+    assert result["success"], result
+    assert scores(course) == {"one": (9.0, False)}
+    assert "PARENT 0 True" in (course / "autograded/one/tiny/tiny.ipynb").read_text()
+
+
+def test_feedback_on_a_notebook_that_stock_nbgrader_graded_shows_no_tests(course: Path) -> None:
+    path = course / "autograded" / "old" / small.NAME
+    path.mkdir(parents=True)
+    notebook = small.answer(small.source_notebook())
+    cell = small.find(notebook, "test_double")
+    secret = "line 3: SECRET_NUMBERS"
+    cell["outputs"] = [
+        {"output_type": "error", "ename": "E", "evalue": "SECRET_1", "traceback": [secret]}
+    ]
+    (path / "tiny.ipynb").write_text(json.dumps(notebook))
+    with Gradebook(f"sqlite:///{course}/gradebook.db", "recurrent-networks") as gradebook:
+        gradebook.add_student("old")
+        gradebook.add_submission(small.NAME, "old")
+    small.run_nbgrader(course, "generate_feedback", small.NAME)
+    page = (course / "feedback/old/tiny/tiny.html").read_text()
+    assert "SECRET" not in page
+    assert "test_double" in page
+
+
+def test_zip_collect_unpacks_with_limits(course: Path, tmp_path: Path) -> None:
+    import zipfile
+
+    downloaded = course / "downloaded" / small.NAME / "archive"
+    downloaded.mkdir(parents=True)
+    notebook = json.dumps(small.answer(small.released(course)))
+    with zipfile.ZipFile(downloaded / "class.zip", "w") as archive:
+        archive.writestr("ada_tiny.ipynb", notebook)
+        archive.writestr("../../../escaped_tiny.ipynb", notebook)
+    with (course / "nbgrader_config.py").open("a") as file:
+        pattern = r".*/(?P<student_id>\w+)_(?P<file_id>tiny)"
+        file.write(f"\nc.FileNameCollectorPlugin.named_regexp = {pattern!r}\n")
+    small.run_nbgrader(course, "zip_collect", small.NAME, "--force")
+    assert os.listdir(course / "submitted") == ["ada"]
+    assert not list(tmp_path.rglob("escaped*"))
+    report = batch.grade(batch.Course(course), small.NAME, jobs=1)
+    assert [(r.student, r.score) for r in report.rows] == [("ada", 9.0)]
+
+
+@pytest.mark.parametrize("text", ["not a time", "\0", "9" * 300])
+def test_a_bad_timestamp_is_refused(course: Path, text: str) -> None:
+    path = small.submit(course, "one", small.answer(small.released(course)))
+    (path.parent / "timestamp.txt").write_text(text)
+    (row,) = batch.grade(batch.Course(course), small.NAME, jobs=1).rows
+    assert row.status == "refused"
+    assert "timestamp.txt" in row.reason
