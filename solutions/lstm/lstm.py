@@ -1,0 +1,980 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Chapter 4: Long short-term memory
+#
+# You write eleven functions: the gates, the state, the backward pass in two halves, both over whole sequences, padding, the truncated gradient of 1997, the Jacobian of the cell state, the parameter count, and what the forget gate's bias does.
+# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points.
+#
+# How to work:
+#
+# 1. Read the recap above a function; the equation labels are those of the book's chapter *Long short-term memory*.
+# 2. Replace `raise NotImplementedError()` by your code.
+# 3. Run the cell below it. It calls your function on one example and says what is right and what is not. Where your answer equals a known mistake, it says which.
+#
+# The example is only a first check. Grading uses hidden tests with other sizes and numbers.
+# Functions must not change their arguments, and use float64 (NumPy's default).
+#
+# Conventions: sequences are time-major, states are (N, H), each row is an example.
+# The gates are **stacked** in the order i, f, g, o (g is the candidate): `U` is (4H, D), `W` is (4H, H), `b` is (4H,), and rows 0 … H − 1 belong to i.
+# So all four pre-activations are one line, `a = x @ U.T + h @ W.T + b` (N, 4H), and `np.split(a, 4, axis=1)` cuts them apart.
+#
+# The backward functions get cached values as arguments. Use them as they are given; the tests feed some that no forward pass would give.
+#
+# In all there are 50 points. Working time: about three hours.
+
+# %% nbgrader={"grade_id": "setup", "locked": true}
+import numpy as np
+
+from lib.activations import sigmoid
+from lib.checking import Check
+
+check = Check("lstm")
+
+# %% [markdown]
+# ## 1. The gates (4 points)
+#
+# Three gates say how much; the candidate says what.
+#
+# $$i = \sigma(b^i + U^i x + W^i h'), \quad f = \sigma(b^f + U^f x + W^f h'), \quad g = \tanh(b^g + U^g x + W^g h'), \quad o = \sigma(b^o + U^o x + W^o h').$$
+#
+# `sigmoid` is imported above; it does not overflow.
+#
+# Equations: lstm-input-gate, lstm-forget-gate, lstm-candidate, lstm-output-gate, sigmoid.
+#
+# The function gets `x` (N, D), the old hidden state `h_prev` (N, H), and `U` (4H, D), `W` (4H, H), `b` (4H,), stacked i, f, g, o.
+# It returns `i`, `f`, `g`, `o`, each (N, H).
+
+
+# %% nbgrader={"grade_id": "lstm_gates", "solution": true}
+def lstm_gates(x, h_prev, U, W, b):
+    """Compute the gates and the candidate of one step.
+
+    x (N, D), h_prev (N, H), U (4H, D), W (4H, H), b (4H,) stacked i, f, g, o;
+    returns i, f, g, o, each (N, H).
+    """
+    ### BEGIN SOLUTION
+    a_i, a_f, a_g, a_o = np.split(x @ U.T + h_prev @ W.T + b, 4, axis=1)
+    return sigmoid(a_i), sigmoid(a_f), np.tanh(a_g), sigmoid(a_o)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_lstm_gates", "grade": true, "points": 4}
+# Hidden tests: 2 points random sizes, 1 one example and one unit, 1 large inputs.
+check(lstm_gates)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("lstm", lstm_gates)
+rng = hidden.rng
+
+
+def case(N, D, H, scale=1.0):
+    return {
+        "x": scale * rng.normal(size=(N, D)),
+        "h_prev": rng.uniform(-1, 1, size=(N, H)),
+        "U": rng.normal(size=(4 * H, D)),
+        "W": rng.normal(size=(4 * H, H)),
+        "b": rng.normal(size=4 * H),
+    }
+
+
+def reference(x, h_prev, U, W, b):
+    N, H = h_prev.shape
+    out = np.empty((4, N, H))
+    for block in range(4):
+        for n in range(N):
+            for unit in range(H):
+                row = block * H + unit
+                a = b[row] + np.dot(U[row], x[n]) + np.dot(W[row], h_prev[n])
+                out[block, n, unit] = np.tanh(a) if block == 2 else 0.5 + 0.5 * np.tanh(a / 2)
+    return tuple(out)
+
+
+hidden.part(2, "random sizes", [case(4, 3, 5), case(2, 6, 3), case(5, 1, 2)], reference)
+hidden.part(1, "one example, one unit", [case(1, 3, 2), case(3, 2, 1), case(1, 1, 1)], reference)
+hidden.part(1, "inputs of size 1000", [case(3, 2, 4, 1e3)], reference)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 2. The state (3 points)
+#
+# The forget gate scales what was there, the input gate what is added; the output gate scales what is shown:
+#
+# $$C = f \odot C' + i \odot g, \qquad h = o \odot \tanh C.$$
+#
+# Equations: lstm-cell, lstm-hidden.
+#
+# The function gets `i`, `f`, `g`, `o` and the old cell state `c_prev`, each (N, H).
+# It returns `h` and `c`, each (N, H).
+
+
+# %% nbgrader={"grade_id": "lstm_state", "solution": true}
+def lstm_state(i, f, g, o, c_prev):
+    """Compute the new hidden state and the new cell state from the gates.
+
+    i, f, g, o, c_prev (N, H); returns h (N, H) and c (N, H).
+    """
+    ### BEGIN SOLUTION
+    c = f * c_prev + i * g
+    return o * np.tanh(c), c
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_lstm_state", "grade": true, "points": 3}
+# Hidden tests: 2 points random sizes, 1 sizes of one and large states.
+check(lstm_state)
+### BEGIN HIDDEN TESTS
+import math
+
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("lstm", lstm_state)
+rng = hidden.rng
+
+
+def case(N, H, scale=1.0):
+    return {
+        "i": rng.random((N, H)),
+        "f": rng.random((N, H)),
+        "g": rng.uniform(-1, 1, (N, H)),
+        "o": rng.random((N, H)),
+        "c_prev": scale * rng.normal(size=(N, H)),
+    }
+
+
+def reference(i, f, g, o, c_prev):
+    h, c = np.empty_like(i), np.empty_like(i)
+    for at in np.ndindex(i.shape):
+        c[at] = f[at] * c_prev[at] + i[at] * g[at]
+        h[at] = o[at] * math.tanh(c[at])
+    return h, c
+
+
+hidden.part(2, "random sizes", [case(4, 5), case(3, 2), case(2, 6)], reference)
+hidden.part(
+    1, "one example, one unit, large states", [case(1, 3), case(3, 1), case(2, 4, 500.0)], reference
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 3. Backward, first half: from the states to the gates (6 points)
+#
+# Two gradients arrive: $\nabla_h$ at the hidden state, and at the cell state what the **next** step sends along the belt, $f^{(t+1)} \odot \nabla_{C^{(t+1)}}$, which comes in as `dc_next`.
+# The cell state has a second way to the loss, through $h = o \odot \tanh C$, and the two add up:
+#
+# $$\nabla_C = o \odot (1 - \tanh^2 C) \odot \nabla_h + \texttt{dc\_next}.$$
+#
+# From there each product hands the gradient to one factor multiplied by the other:
+#
+# $$\nabla_o = \tanh C \odot \nabla_h, \quad \nabla_f = C' \odot \nabla_C, \quad \nabla_i = g \odot \nabla_C, \quad \nabla_g = i \odot \nabla_C, \quad \nabla_{C'} = f \odot \nabla_C.$$
+#
+# These are gradients of the gates' *values*; their activations come in the second half.
+#
+# Equations: lstm-cell-backward, lstm-gate-backward.
+#
+# The function gets `dh`, `dc_next`, the cached `i`, `f`, `g`, `o`, `c_prev` and `tanh_c` (that is tanh C, already computed), each (N, H).
+# It returns `di`, `df`, `dg`, `do` and `dc_prev`, each (N, H).
+
+
+# %% nbgrader={"grade_id": "state_backward", "solution": true}
+def state_backward(dh, dc_next, i, f, g, o, c_prev, tanh_c):
+    """Carry gradients of h and C back to the gates' values and the old cell state.
+
+    All arguments (N, H); returns di, df, dg, do, dc_prev, each (N, H).
+    """
+    ### BEGIN SOLUTION
+    dc = dc_next + o * (1 - tanh_c**2) * dh
+    return g * dc, c_prev * dc, i * dc, tanh_c * dh, f * dc
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_state_backward", "grade": true, "points": 6}
+# Hidden tests: 2 points values of a forward pass, 3 other cached values, 1 sizes of one.
+check(state_backward)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("lstm", state_backward)
+rng = hidden.rng
+
+
+def case(N, H, real=True):
+    draw = (lambda: rng.random((N, H))) if real else (lambda: rng.normal(scale=2.0, size=(N, H)))
+    values = {k: draw() for k in "ifgo"}
+    c_prev = rng.normal(size=(N, H))
+    c = values["f"] * c_prev + values["i"] * values["g"]
+    return {
+        "dh": rng.normal(size=(N, H)),
+        "dc_next": rng.normal(size=(N, H)),
+        **values,
+        "c_prev": c_prev,
+        "tanh_c": np.tanh(c) if real else rng.normal(scale=2.0, size=(N, H)),
+    }
+
+
+def reference(dh, dc_next, i, f, g, o, c_prev, tanh_c):
+    out = np.zeros((5, *dh.shape))
+    for at in np.ndindex(dh.shape):
+        slope = (1 - tanh_c[at]) * (1 + tanh_c[at])
+        # Rows: i, f, g, o, C'; columns: what h and the belt feel of each.
+        by_cell = np.array([g[at], c_prev[at], i[at], 0.0, f[at]])
+        by_h = o[at] * slope * by_cell + np.array([0.0, 0.0, 0.0, tanh_c[at], 0.0])
+        out[(slice(None), *at)] = by_h * dh[at] + by_cell * dc_next[at]
+    return tuple(out)
+
+
+hidden.part(2, "values of a forward pass", [case(4, 5), case(3, 2)], reference)
+hidden.part(
+    3, "cached values that no forward pass gives", [case(3, 6, False), case(5, 2, False)], reference
+)
+hidden.part(1, "one example, one unit", [case(1, 3), case(3, 1), case(1, 1, False)], reference)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 4. Backward, second half: from the gates to what they read (6 points)
+#
+# First through the activations, each by its own slope:
+#
+# $$\delta^k = k (1 - k) \odot \nabla_k \quad (k = i, f, o), \qquad \delta^g = (1 - g^2) \odot \nabla_g.$$
+#
+# Then through the affine maps, which all four share:
+#
+# $$\nabla_{h'} = \sum_k (W^k)^\top \delta^k, \quad \nabla_x = \sum_k (U^k)^\top \delta^k, \quad \nabla_{U^k} = \sum_n \delta^k x^\top, \quad \nabla_{W^k} = \sum_n \delta^k h'^\top, \quad \nabla_{b^k} = \sum_n \delta^k.$$
+#
+# The slope belongs to δ, **before** the transposed product.
+#
+# Equations: lstm-gate-backward, lstm-hidden-backward, lstm-input-backward, lstm-parameters.
+#
+# The function gets the gradients `di`, `df`, `dg`, `do` and the values `i`, `f`, `g`, `o`, each (N, H), `x` (N, D), `h_prev` (N, H), `U` (4H, D), `W` (4H, H).
+# It returns `dx` (N, D), `dh_prev` (N, H), `dU` (4H, D), `dW` (4H, H), `db` (4H,), stacked i, f, g, o.
+
+
+# %% nbgrader={"grade_id": "gates_backward", "solution": true}
+def gates_backward(di, df, dg, do, i, f, g, o, x, h_prev, U, W):
+    """Carry gradients of the gates' values back to inputs and parameters.
+
+    di, df, dg, do, i, f, g, o (N, H), x (N, D), h_prev (N, H), U (4H, D), W (4H, H);
+    returns dx (N, D), dh_prev (N, H), dU (4H, D), dW (4H, H), db (4H,).
+    """
+    ### BEGIN SOLUTION
+    delta = np.hstack([di * i * (1 - i), df * f * (1 - f), dg * (1 - g**2), do * o * (1 - o)])
+    return delta @ U, delta @ W, delta.T @ x, delta.T @ h_prev, delta.sum(axis=0)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_gates_backward", "grade": true, "points": 6}
+# Hidden tests: 2 points values of a forward pass, 3 other cached values, 1 sizes of one.
+check(gates_backward)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("lstm", gates_backward)
+rng = hidden.rng
+
+
+def case(N, D, H, real=True):
+    values = {k: rng.random((N, H)) if real else rng.normal(scale=2.0, size=(N, H)) for k in "ifgo"}
+    return {
+        **{f"d{k}": rng.normal(size=(N, H)) for k in "ifgo"},
+        **values,
+        "x": rng.normal(size=(N, D)),
+        "h_prev": rng.normal(size=(N, H)),
+        "U": rng.normal(size=(4 * H, D)),
+        "W": rng.normal(size=(4 * H, H)),
+    }
+
+
+def reference(di, df, dg, do, i, f, g, o, x, h_prev, U, W):
+    (N, D), H = x.shape, h_prev.shape[1]
+    dx, dh, dU, dW, db = (np.zeros(s) for s in ((N, D), (N, H), U.shape, W.shape, (U.shape[0],)))
+    for n in range(N):
+        for block, (d, y) in enumerate(((di, i), (df, f), (dg, g), (do, o))):
+            for unit in range(H):
+                v = y[n, unit]
+                error = d[n, unit] * ((1 - v * v) if block == 2 else (v - v * v))
+                row = block * H + unit
+                dx[n] += error * U[row]
+                dh[n] += error * W[row]
+                dU[row] += error * x[n]
+                dW[row] += error * h_prev[n]
+                db[row] += error
+    return dx, dh, dU, dW, db
+
+
+hidden.part(2, "values of a forward pass", [case(4, 2, 5), case(3, 6, 2)], reference)
+hidden.part(
+    3,
+    "cached values that no forward pass gives",
+    [case(3, 5, 4, False), case(5, 1, 3, False)],
+    reference,
+)
+hidden.part(
+    1, "one example, one unit", [case(1, 3, 2), case(3, 2, 1), case(1, 1, 1, False)], reference
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 5. The sequence, with padding (4 points)
+#
+# The step of parts 1 and 2, over time. Both states are carried.
+# On padding, outputs are zero and both states stay as the last real step left them.
+#
+# Equations: lstm-cell, lstm-hidden, rnn-mask.
+#
+# The function gets `xs` (T, N, D), the initial states `h0` and `c0` (N, H), the parameters, and `lengths` (N,).
+# It returns `hs` (T, N, H), zero on padding, and the last states `h_last` and `c_last` (N, H).
+
+
+# %% nbgrader={"grade_id": "lstm_forward", "solution": true}
+def lstm_forward(xs, h0, c0, U, W, b, lengths):
+    """Run an LSTM over a padded batch.
+
+    xs (T, N, D), h0, c0 (N, H), U (4H, D), W (4H, H), b (4H,), lengths (N,) from 1 to T;
+    returns hs (T, N, H), h_last (N, H), c_last (N, H).
+    """
+    ### BEGIN SOLUTION
+    T, N, _ = xs.shape
+    h, c = h0, c0
+    hs = np.zeros((T, N, h0.shape[1]))
+    for t in range(T):
+        live = (t < lengths)[:, None]
+        a_i, a_f, a_g, a_o = np.split(xs[t] @ U.T + h @ W.T + b, 4, axis=1)
+        c_new = sigmoid(a_f) * c + sigmoid(a_i) * np.tanh(a_g)
+        h_new = sigmoid(a_o) * np.tanh(c_new)
+        h, c = np.where(live, h_new, h), np.where(live, c_new, c)
+        hs[t] = np.where(live, h_new, 0.0)
+    return hs, h, c
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_lstm_forward", "grade": true, "points": 4}
+# Hidden tests: 2 points full lengths, 1 padded batches, 1 sizes of one.
+check(lstm_forward)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("lstm", lstm_forward)
+rng = hidden.rng
+
+
+def case(T, N, D, H, lengths=None):
+    return {
+        "xs": rng.normal(size=(T, N, D)),
+        "h0": rng.uniform(-1, 1, size=(N, H)),
+        "c0": rng.normal(size=(N, H)),
+        "U": rng.normal(size=(4 * H, D)),
+        "W": rng.normal(size=(4 * H, H)),
+        "b": rng.normal(size=4 * H),
+        "lengths": np.full(N, T) if lengths is None else np.array(lengths),
+    }
+
+
+def reference(xs, h0, c0, U, W, b, lengths):
+    T, N, _ = xs.shape
+    H = h0.shape[1]
+    hs, h_last, c_last = np.zeros((T, N, H)), np.empty((N, H)), np.empty((N, H))
+    for n in range(N):
+        h, c = h0[n], c0[n]
+        for t in range(lengths[n]):
+            a = [
+                b[k : k + H] + U[k : k + H] @ xs[t, n] + W[k : k + H] @ h
+                for k in (0, H, 2 * H, 3 * H)
+            ]
+            gate = [1 / (1 + np.exp(-v)) for v in a]
+            c = gate[1] * c + gate[0] * np.tanh(a[2])
+            hs[t, n] = h = gate[3] * np.tanh(c)
+        h_last[n], c_last[n] = h, c
+    return hs, h_last, c_last
+
+
+hidden.part(2, "all sequences of full length", [case(4, 3, 2, 5), case(6, 2, 3, 4)], reference)
+hidden.part(
+    1,
+    "padded batches",
+    [case(5, 3, 2, 4, [2, 5, 1]), case(6, 4, 3, 2, [6, 3, 3, 5]), case(4, 2, 1, 3, [1, 2])],
+    reference,
+)
+hidden.part(
+    1,
+    "one step, one example, one unit",
+    [case(1, 3, 2, 4), case(5, 1, 2, 3, [3]), case(3, 2, 2, 1), case(1, 1, 1, 1)],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 6. The sequence, backward (7 points)
+#
+# Two gradients travel back in time, side by side: $\nabla_h$ and $\nabla_C$.
+# At each step, from the last to the first:
+#
+# 1. add the step's own loss: $\nabla_h \leftarrow \nabla_h + \texttt{dhs[t]}$;
+# 2. take the step of parts 3 and 4;
+# 3. hand **both** $\nabla_{h'}$ and $\nabla_{C'} = f \odot \nabla_C$ to the step before.
+#
+# The parameters' gradients add up over the steps.
+#
+# Equations: lstm-cell-backward, lstm-gate-backward, lstm-hidden-backward, lstm-input-backward, lstm-parameters.
+#
+# The function gets `dhs` (T, N, H), the gradients `dh_last` and `dc_last` (N, H) of the last states, and the cache: `xs` (T, N, D), `h_prevs`, `c_prevs` (the states *before* each step) and `tanh_cs` (T, N, H), `gates` (T, N, 4H) after their activations, stacked i, f, g, o; and `U`, `W`.
+# It returns `dxs` (T, N, D), `dh0`, `dc0` (N, H), `dU`, `dW`, `db`.
+
+
+# %% nbgrader={"grade_id": "lstm_backward", "solution": true}
+def lstm_backward(dhs, dh_last, dc_last, xs, h_prevs, c_prevs, gates, tanh_cs, U, W):
+    """Backpropagate through time over an LSTM.
+
+    dhs (T, N, H), dh_last, dc_last (N, H), xs (T, N, D), h_prevs, c_prevs, tanh_cs (T, N, H),
+    gates (T, N, 4H), U (4H, D), W (4H, H); returns dxs (T, N, D), dh0, dc0 (N, H),
+    dU (4H, D), dW (4H, H), db (4H,).
+    """
+    ### BEGIN SOLUTION
+    T = len(xs)
+    dxs, dU, dW, db = np.empty_like(xs), np.zeros_like(U), np.zeros_like(W), np.zeros(len(U))
+    dh, dc = dh_last, dc_last
+    for t in reversed(range(T)):
+        i, f, g, o = np.split(gates[t], 4, axis=1)
+        dh = dh + dhs[t]
+        dc = dc + o * (1 - tanh_cs[t] ** 2) * dh
+        delta = np.hstack(
+            [
+                g * dc * i * (1 - i),
+                c_prevs[t] * dc * f * (1 - f),
+                i * dc * (1 - g**2),
+                tanh_cs[t] * dh * o * (1 - o),
+            ]
+        )
+        dU += delta.T @ xs[t]
+        dW += delta.T @ h_prevs[t]
+        db += delta.sum(axis=0)
+        dxs[t] = delta @ U
+        dh, dc = delta @ W, f * dc
+    return dxs, dh, dc, dU, dW, db
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_lstm_backward", "grade": true, "points": 7}
+# Hidden tests: 3 points a forward pass's cache, 3 other cached values, 1 sizes of one.
+check(lstm_backward)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+from lib.bptt import Recurrent, RecurrentCache
+from lib.lstm import LSTM, LSTMCache, LSTMParams, LSTMState
+
+hidden = Hidden("lstm", lstm_backward)
+rng = hidden.rng
+
+
+def case(T, N, D, H, real=True):
+    params = LSTMParams(
+        rng.normal(size=(4 * H, D)), rng.normal(size=(4 * H, H)), rng.normal(size=4 * H)
+    )
+    xs = rng.normal(size=(T, N, D))
+    if real:
+        state = LSTMState(rng.uniform(-1, 1, (N, H)), rng.normal(size=(N, H)))
+        steps = Recurrent(LSTM(D, H)).forward(params, xs, state)[2].steps
+        cache = [np.stack([getattr(s, name) for s in steps]) for name in LSTMCache._fields]
+    else:
+        cache = [rng.normal(size=(T, N, k * H)) for k in (1, 1, 4, 1)]
+    return {
+        "dhs": rng.normal(size=(T, N, H)),
+        "dh_last": rng.normal(size=(N, H)),
+        "dc_last": rng.normal(size=(N, H)),
+        "xs": xs,
+        "h_prevs": cache[0],
+        "c_prevs": cache[1],
+        "gates": cache[2],
+        "tanh_cs": cache[3],
+        "U": params.U,
+        "W": params.W,
+    }
+
+
+def reference(dhs, dh_last, dc_last, xs, h_prevs, c_prevs, gates, tanh_cs, U, W):
+    layer = Recurrent(LSTM(xs.shape[2], dhs.shape[2]))
+    steps = [LSTMCache(*step) for step in zip(h_prevs, c_prevs, gates, tanh_cs, strict=True)]
+    dparams, dxs, dstate = layer.backward(
+        LSTMParams(U, W, np.zeros(len(U))),
+        RecurrentCache(xs, steps, None),
+        dhs,
+        LSTMState(dh_last, dc_last),
+    )
+    return dxs, dstate.h, dstate.c, *dparams
+
+
+hidden.part(3, "the cache of a forward pass", [case(4, 3, 2, 5), case(5, 2, 4, 3)], reference)
+hidden.part(
+    3,
+    "cached values that no forward pass gives",
+    [case(3, 4, 5, 2, False), case(4, 2, 3, 6, False)],
+    reference,
+)
+hidden.part(
+    1,
+    "one step, one example, one unit",
+    [case(1, 3, 2, 4), case(3, 1, 2, 4), case(3, 2, 2, 1), case(1, 1, 1, 1, False)],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 7. The sequence, backward, with padding (5 points)
+#
+# A batch is padded, and `lengths` says how long each sequence is. Where `t >= lengths[n]`, the forward pass gave a zero output and left both states alone. Going back, for such a row and step:
+#
+# - `dhs[t, n]` counts for nothing, for the zero output depends on nothing;
+# - the step gives nothing to `dxs`, `dU`, `dW`, `db`;
+# - $\nabla_h$ and $\nabla_C$ pass unchanged to the step before: a frozen state is a copy.
+#
+# So `dh_last[n]` and `dc_last[n]` enter at the last **real** step. What stands in the cache on padding is meaningless.
+#
+# Equations: rnn-mask, lstm-cell-backward, lstm-hidden-backward, lstm-parameters.
+#
+# Arguments and results are those of part 6, with `lengths` (N,) besides.
+
+
+# %% nbgrader={"grade_id": "lstm_backward_padded", "solution": true}
+def lstm_backward_padded(
+    dhs, dh_last, dc_last, xs, h_prevs, c_prevs, gates, tanh_cs, U, W, lengths
+):
+    """Backpropagate through time over a padded batch.
+
+    As lstm_backward, with lengths (N,) from 1 to T; returns dxs, dh0, dc0, dU, dW, db.
+    """
+    ### BEGIN SOLUTION
+    T = len(xs)
+    dxs, dU, dW, db = np.zeros_like(xs), np.zeros_like(U), np.zeros_like(W), np.zeros(len(U))
+    dh, dc = dh_last, dc_last
+    for t in reversed(range(T)):
+        live = (t < lengths)[:, None]
+        i, f, g, o = np.split(gates[t], 4, axis=1)
+        dh_in = dh + dhs[t]
+        dc_in = dc + o * (1 - tanh_cs[t] ** 2) * dh_in
+        delta = np.hstack(
+            [
+                g * dc_in * i * (1 - i),
+                c_prevs[t] * dc_in * f * (1 - f),
+                i * dc_in * (1 - g**2),
+                tanh_cs[t] * dh_in * o * (1 - o),
+            ]
+        )
+        delta = np.where(live, delta, 0.0)
+        dU += delta.T @ xs[t]
+        dW += delta.T @ h_prevs[t]
+        db += delta.sum(axis=0)
+        dxs[t] = delta @ U
+        dh, dc = np.where(live, delta @ W, dh), np.where(live, f * dc_in, dc)
+    return dxs, dh, dc, dU, dW, db
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_lstm_backward_padded", "grade": true, "points": 5}
+# Hidden tests: 1 point full lengths, 3 padded batches, 1 sizes of one.
+check(lstm_backward_padded)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("lstm", lstm_backward_padded)
+rng = hidden.rng
+
+
+def case(T, D, H, lengths):
+    N = len(lengths)
+    return {
+        "dhs": rng.normal(size=(T, N, H)),
+        "dh_last": rng.normal(size=(N, H)),
+        "dc_last": rng.normal(size=(N, H)),
+        "xs": rng.normal(size=(T, N, D)),
+        "h_prevs": rng.normal(size=(T, N, H)),
+        "c_prevs": rng.normal(size=(T, N, H)),
+        "gates": rng.normal(size=(T, N, 4 * H)),
+        "tanh_cs": rng.normal(size=(T, N, H)),
+        "U": rng.normal(size=(4 * H, D)),
+        "W": rng.normal(size=(4 * H, H)),
+        "lengths": np.array(lengths),
+    }
+
+
+def reference(dhs, dh_last, dc_last, xs, h_prevs, c_prevs, gates, tanh_cs, U, W, lengths):
+    dxs, dU, dW, db = np.zeros(xs.shape), np.zeros(U.shape), np.zeros(W.shape), np.zeros(len(U))
+    dh0, dc0 = np.empty(dh_last.shape), np.empty(dc_last.shape)
+    for n, length in enumerate(lengths):
+        dh, dc = dh_last[n], dc_last[n]
+        for t in range(length - 1, -1, -1):
+            i, f, g, o = gates[t, n].reshape(4, -1)
+            dh = dh + dhs[t, n]
+            dc = dc + dh * o - dh * o * tanh_cs[t, n] ** 2
+            delta = np.concatenate(
+                [
+                    (i - i * i) * (g * dc),
+                    (f - f * f) * (c_prevs[t, n] * dc),
+                    (1 - g) * (1 + g) * (i * dc),
+                    (o - o * o) * (tanh_cs[t, n] * dh),
+                ]
+            )
+            dxs[t, n] = U.T @ delta
+            dU += np.outer(delta, xs[t, n])
+            dW += np.outer(delta, h_prevs[t, n])
+            db += delta
+            dh, dc = W.T @ delta, dc * f
+        dh0[n], dc0[n] = dh, dc
+    return dxs, dh0, dc0, dU, dW, db
+
+
+hidden.part(1, "all sequences of full length", [case(4, 2, 5, [4, 4, 4])], reference)
+hidden.part(
+    3,
+    "padded batches",
+    [case(5, 2, 4, [2, 5, 1]), case(6, 3, 2, [6, 3, 3, 5]), case(4, 1, 3, [1, 2])],
+    reference,
+)
+hidden.part(
+    1,
+    "one step, one example, one unit",
+    [case(1, 2, 4, [1, 1]), case(5, 2, 3, [3]), case(3, 2, 1, [2, 3])],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 8. The truncated gradient of 1997 (5 points)
+#
+# The LSTM of 1997 has no forget gate: $C = C' + i \odot g$, blocks stacked i, g, o.
+# Its gradient is cut. An error δ at a gate or at the candidate changes that block's weights, and reaches $x$, but it does **not** go on to $h'$.
+# So nothing but the cell state leads back in time, and there by a factor of exactly 1:
+#
+# $$\nabla_{h^{(t)}} = \texttt{dhs[t]}, \qquad \nabla_{C^{(t)}} = o \odot (1 - \tanh^2 C) \odot \nabla_h + \nabla_{C^{(t+1)}}.$$
+#
+# $W$ is not among the arguments: the cut gradient has no use for it.
+#
+# Equations: lstm-carousel, lstm-carousel-backward, lstm-truncated.
+#
+# The function gets `dhs` (T, N, H), `dc_last` (N, H), `xs` (T, N, D), `h_prevs`, `tanh_cs` (T, N, H), `gates` (T, N, 3H) after their activations, stacked i, g, o, and `U` (3H, D).
+# It returns `dxs` (T, N, D), `dc0` (N, H), `dU` (3H, D), `dW` (3H, H), `db` (3H,).
+
+
+# %% nbgrader={"grade_id": "truncated_backward", "solution": true}
+def truncated_backward(dhs, dc_last, xs, h_prevs, gates, tanh_cs, U):
+    """Compute the truncated gradient of the LSTM of 1997.
+
+    dhs (T, N, H), dc_last (N, H), xs (T, N, D), h_prevs, tanh_cs (T, N, H), gates (T, N, 3H)
+    stacked i, g, o, U (3H, D); returns dxs (T, N, D), dc0 (N, H), dU (3H, D), dW (3H, H), db (3H,).
+    """
+    ### BEGIN SOLUTION
+    H = dhs.shape[2]
+    dxs, dU, dW, db = np.empty_like(xs), np.zeros_like(U), np.zeros((3 * H, H)), np.zeros(3 * H)
+    dc = dc_last
+    for t in reversed(range(len(xs))):
+        i, g, o = np.split(gates[t], 3, axis=1)
+        dc = dc + o * (1 - tanh_cs[t] ** 2) * dhs[t]
+        delta = np.hstack(
+            [g * dc * i * (1 - i), i * dc * (1 - g**2), tanh_cs[t] * dhs[t] * o * (1 - o)]
+        )
+        dxs[t] = delta @ U
+        dU += delta.T @ xs[t]
+        dW += delta.T @ h_prevs[t]
+        db += delta.sum(axis=0)
+    return dxs, dc, dU, dW, db
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_truncated_backward", "grade": true, "points": 5}
+# Hidden tests: 2 points a forward pass's cache, 2 other cached values, 1 sizes of one.
+check(truncated_backward)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+from lib.bptt import Recurrent, RecurrentCache
+from lib.lstm import LSTM1997, LSTMCache, LSTMParams, LSTMState
+
+hidden = Hidden("lstm", truncated_backward)
+rng = hidden.rng
+
+
+def case(T, N, D, H, real=True):
+    params = LSTMParams(
+        rng.normal(size=(3 * H, D)), rng.normal(size=(3 * H, H)), rng.normal(size=3 * H)
+    )
+    xs = rng.normal(size=(T, N, D))
+    if real:
+        state = LSTMState(rng.uniform(-1, 1, (N, H)), rng.normal(size=(N, H)))
+        steps = Recurrent(LSTM1997(D, H)).forward(params, xs, state)[2].steps
+        h_prevs, _, gates, tanh_cs = (
+            np.stack([getattr(s, name) for s in steps]) for name in LSTMCache._fields
+        )
+    else:
+        h_prevs, gates, tanh_cs = (rng.normal(size=(T, N, k * H)) for k in (1, 3, 1))
+    return {
+        "dhs": rng.normal(size=(T, N, H)),
+        "dc_last": rng.normal(size=(N, H)),
+        "xs": xs,
+        "h_prevs": h_prevs,
+        "gates": gates,
+        "tanh_cs": tanh_cs,
+        "U": params.U,
+    }
+
+
+def reference(dhs, dc_last, xs, h_prevs, gates, tanh_cs, U):
+    H = dhs.shape[2]
+    cell = LSTM1997(xs.shape[2], H, truncated_gradient=True)
+    # W plays no part in the truncated gradient; any will do.
+    params = LSTMParams(U, np.ones((3 * H, H)), np.zeros(3 * H))
+    steps = [LSTMCache(h, h, g, c) for h, g, c in zip(h_prevs, gates, tanh_cs, strict=True)]
+    dparams, dxs, dstate = Recurrent(cell).backward(
+        params, RecurrentCache(xs, steps, None), dhs, LSTMState(np.zeros_like(dc_last), dc_last)
+    )
+    return dxs, dstate.c, *dparams
+
+
+hidden.part(2, "the cache of a forward pass", [case(4, 3, 2, 5), case(5, 2, 4, 3)], reference)
+hidden.part(
+    2,
+    "cached values that no forward pass gives",
+    [case(3, 4, 5, 2, False), case(4, 2, 3, 6, False)],
+    reference,
+)
+hidden.part(
+    1,
+    "one step, one example, one unit",
+    [case(1, 3, 2, 4), case(3, 1, 2, 4), case(3, 2, 2, 1), case(1, 1, 1, 1, False)],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 9. The Jacobian of the cell state (5 points)
+#
+# How does $C^{(t)}$ depend on $C^{(t-1)}$? Directly through the belt, and through $h^{(t-1)} = o' \odot \tanh C'$, which all gates read:
+#
+# $$\frac{\partial C}{\partial C'} = \operatorname{diag}(f) + \Big[\operatorname{diag}\!\big(g \odot i(1-i)\big) W^i + \operatorname{diag}\!\big(C' \odot f(1-f)\big) W^f + \operatorname{diag}\!\big(i \odot (1-g^2)\big) W^g\Big] \operatorname{diag}\!\big(o' \odot (1 - \tanh^2 C')\big).$$
+#
+# A diagonal matrix on the left scales rows, on the right columns. The output gate $o$ of step t has no part in it, but that of step t − 1 does.
+#
+# Equations: lstm-jacobian.
+#
+# The function looks at **one** example. It gets `i`, `f`, `g` of step t, `c_prev` and `o_prev` (that is $C'$ and $o'$), each (H,), and `W` (4H, H), stacked i, f, g, o.
+# It returns the matrix (H, H), row j and column k being $\partial C_j / \partial C'_k$.
+
+
+# %% nbgrader={"grade_id": "cell_jacobian", "solution": true}
+def cell_jacobian(i, f, g, c_prev, o_prev, W):
+    """Compute how the new cell state depends on the old one, along all paths.
+
+    i, f, g, c_prev, o_prev (H,), W (4H, H) stacked i, f, g, o; returns (H, H).
+    """
+    ### BEGIN SOLUTION
+    W_i, W_f, W_g, _ = np.split(W, 4)
+    through_gates = (
+        (g * i * (1 - i))[:, None] * W_i
+        + (c_prev * f * (1 - f))[:, None] * W_f
+        + (i * (1 - g**2))[:, None] * W_g
+    )
+    return np.diag(f) + through_gates * (o_prev * (1 - np.tanh(c_prev) ** 2))
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_cell_jacobian", "grade": true, "points": 5}
+# Hidden tests: 2 points values of a forward pass, 2 other values, 1 one unit and large states.
+check(cell_jacobian)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("lstm", cell_jacobian)
+rng = hidden.rng
+
+
+def case(H, real=True, scale=1.0):
+    def gate():
+        return rng.random(H) if real else rng.normal(scale=2.0, size=H)
+
+    return {
+        "i": gate(),
+        "f": gate(),
+        "g": gate(),
+        "c_prev": scale * rng.normal(size=H),
+        "o_prev": gate(),
+        "W": rng.normal(size=(4 * H, H)),
+    }
+
+
+def reference(i, f, g, c_prev, o_prev, W):
+    H = len(i)
+    out = np.zeros((H, H))
+    for j in range(H):
+        for k in range(H):
+            dh = o_prev[k] * (1 - np.tanh(c_prev[k])) * (1 + np.tanh(c_prev[k]))
+            da_i, da_f, da_g = (W[block * H + j, k] * dh for block in range(3))
+            out[j, k] = (
+                (f[j] if j == k else 0.0)
+                + g[j] * (i[j] - i[j] ** 2) * da_i
+                + c_prev[j] * (f[j] - f[j] ** 2) * da_f
+                + i[j] * (1 - g[j] ** 2) * da_g
+            )
+    return out
+
+
+hidden.part(2, "gates between 0 and 1", [case(4), case(5)], reference)
+hidden.part(2, "values that no forward pass gives", [case(3, False), case(6, False)], reference)
+hidden.part(1, "one unit, large states", [case(1), case(4, True, 50.0)], reference)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 10. Counting parameters (2 points)
+#
+# Four blocks, each with a matrix from the input, one from the hidden state, and a bias.
+# Keras and this course keep one bias a block; PyTorch keeps two.
+#
+# Equations: lstm-parameter-count.
+#
+# The function gets `input_size`, `hidden_size` and `biases` (1 or 2), all integers.
+# It returns an integer.
+
+
+# %% nbgrader={"grade_id": "parameter_count", "solution": true}
+def parameter_count(input_size, hidden_size, biases):
+    """Count the parameters of an LSTM layer.
+
+    input_size D, hidden_size H, biases 1 (Keras) or 2 (PyTorch); returns an integer.
+    """
+    ### BEGIN SOLUTION
+    return 4 * hidden_size * (hidden_size + input_size + biases)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_parameter_count", "grade": true, "points": 2}
+# Hidden tests: 1 point one bias, 1 two biases.
+check(parameter_count)
+### BEGIN HIDDEN TESTS
+from grading.hidden import Hidden
+
+hidden = Hidden("lstm", parameter_count)
+
+
+def reference(input_size, hidden_size, biases):
+    shapes = [(hidden_size, input_size), (hidden_size, hidden_size)] + [(hidden_size, 1)] * biases
+    return sum(rows * columns for rows, columns in shapes for _ in range(4))
+
+
+def case(D, H, biases):
+    return {"input_size": D, "hidden_size": H, "biases": biases}
+
+
+hidden.part(1, "one bias", [case(512, 1024, 1), case(3, 5, 1), case(1, 1, 1)], reference)
+hidden.part(1, "two biases", [case(28, 128, 2), case(7, 2, 2)], reference)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 11. What the forget gate's bias does (3 points)
+#
+# At the start of training the weights are small, so the forget gate is about $\sigma(b^f)$ at every step, and along the cell path
+#
+# $$\frac{\partial C^{(t)}}{\partial C^{(t-q)}} \approx \sigma(b^f)^q .$$
+#
+# The **half-life** is the (real) number of steps after which this is one half: $-\ln 2 / \ln \sigma(b^f)$.
+#
+# A bias may be large. At $b^f = 40$ the sigmoid rounds to 1 and its logarithm to 0, but the half-life is not infinite.
+# Use $-\ln \sigma(b) = \ln(1 + e^{-b})$, which NumPy has as `np.logaddexp(0, -b)`.
+#
+# Equations: lstm-forget-bias, lstm-cell-path.
+#
+# The function gets `bias` (K,), several biases to compare, and `steps`, the number q.
+# It returns `kept` (K,), the factor $\sigma(b)^q$, and `half_life` (K,).
+
+
+# %% nbgrader={"grade_id": "forget_bias_effect", "solution": true}
+def forget_bias_effect(bias, steps):
+    """Say how much of a gradient is left along the cell path, and when half is gone.
+
+    bias (K,), steps a whole number; returns kept (K,) and half_life (K,).
+    """
+    ### BEGIN SOLUTION
+    rate = np.logaddexp(0.0, -bias)
+    return np.exp(-steps * rate), np.log(2) / rate
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_forget_bias_effect", "grade": true, "points": 3}
+# Hidden tests: 2 points usual biases, 1 large ones.
+check(forget_bias_effect)
+### BEGIN HIDDEN TESTS
+import math
+
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("lstm", forget_bias_effect)
+rng = hidden.rng
+
+
+def reference(bias, steps):
+    kept, half_life = [], []
+    for b in bias.tolist():
+        # ln(1 + e^−b), by the series e^−b where that is below rounding, by −b where it overflows.
+        rate = math.exp(-b) if b > 36 else -b if b < -700 else math.log1p(math.exp(-b))
+        kept.append(math.exp(-steps * rate))
+        half_life.append(math.log(2) / rate)
+    return np.array(kept), np.array(half_life)
+
+
+def usual(count, steps):
+    return {"bias": rng.uniform(-3, 5, count), "steps": steps}
+
+
+hidden.part(2, "usual biases", [usual(5, 1), usual(4, 10), usual(1, 3)], reference)
+hidden.part(
+    1,
+    "large biases",
+    [
+        {"bias": np.array([40.0, 60.0, 20.0]), "steps": 100},
+        {"bias": np.array([-50.0, 30.0]), "steps": 2},
+    ],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Hand in
+#
+# Save the notebook and submit it as `lstm.ipynb`.
+# *Validate* (in JupyterLab's nbgrader menu, or `nbgrader validate lstm.ipynb`) reruns all visible checks from a fresh start.
