@@ -13,6 +13,8 @@ FOLDER = Path(__file__).parent / "clothes"
 
 def clothes(slug):
     path = FOLDER / f"{slug}.py"
+    if not path.is_file():
+        return {}
     spec = importlib.util.spec_from_file_location(f"clothes_{slug}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
