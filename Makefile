@@ -28,7 +28,7 @@ GRADING := $(call find,grading) $(wildcard nbgrader_config.py)
 BOOK := $(wildcard _config.yml _toc.yml) $(call find,book)
 
 # Whatever writes runs alone in this folder: the goal is made again, under a lock.
-LOCKED_GOALS := course test book exercises learner grade sample install lint format bench bench-grading constraints clean
+LOCKED_GOALS := course test book exercises learner grade sample install lint format bench bench-grading mutants constraints clean
 ifndef LOCKED
 .NOTPARALLEL:
 .PHONY: $(LOCKED_GOALS)
@@ -91,10 +91,13 @@ test: $(INSTALLED) exercises book learner
 	exit $$status
 
 bench: $(INSTALLED)
-	@$(BIN)/python tools/bench.py
+	@$(BIN)/python -m tools.bench
 
 bench-grading: $(INSTALLED) exercises
-	@$(BIN)/python tools/bench_grading.py
+	@$(BIN)/python -m tools.bench_grading
+
+mutants: $(INSTALLED)
+	@$(BIN)/python -m tools.mutants --jobs $(JOBS) $(CHAPTER)
 
 constraints: $(INSTALLED)
 	@$(PYTHON) tools/constraints.py
@@ -116,6 +119,7 @@ help:
 	@echo "make lab            JupyterLab on solutions/"
 	@echo "make bench          speed of lib against PyTorch"
 	@echo "make bench-grading  speed of grading against stock nbgrader"
+	@echo "make mutants        strength of the hidden tests: wrong answers that lose marks"
 	@echo "make lint           ruff, codespell, import-linter, mypy"
 	@echo "make format         ruff, writing"
 	@echo "make install        only the environment, .venv"
