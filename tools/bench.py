@@ -8,7 +8,9 @@ torch   the same layer of torch.nn, eager; its gradients are compared with ours 
 plain   a NumPy loop over steps, a product for each gate, as people write it from equations
 floor   the matrix products alone, the input's for all steps at once, written to kept buffers
 
-Times are medians of several rounds. After the table: geometric means, what the step's time is
+BENCH_THREADS=1 in the environment measures with one thread in place of two.
+
+Times are medians of several rounds, on a machine that should do nothing else. After the table: geometric means, what the step's time is
 made of, and how memory grows with the number of steps, with and without checkpoints.
 """
 
@@ -198,11 +200,12 @@ def floor_step(layer: Layer, params: Any, xs: np.ndarray) -> Callable[[], None]:
     def step() -> None:
         for p, by_step, flat in works:
             dU, dW = np.empty_like(p.U), np.empty_like(p.W)
+            UT, WT = np.ascontiguousarray(p.U.T), np.ascontiguousarray(p.W.T)
             recurrent, back = np.empty_like(by_step["a"][0]), np.empty_like(by_step["h"][0])
             projected, dxs = np.empty_like(flat["a"]), np.empty_like(flat["x"])
-            np.matmul(flat["x"], p.U.T, out=projected)
+            np.matmul(flat["x"], UT, out=projected)
             for h in by_step["h"]:
-                np.matmul(h, p.W.T, out=recurrent)
+                np.matmul(h, WT, out=recurrent)
             for delta in by_step["a"]:
                 np.matmul(delta, p.W, out=back)
             np.matmul(flat["a"].T, flat["x"], out=dU)
@@ -280,7 +283,9 @@ def print_table(
 ) -> None:
     """Print times and ratios, row by row as they are measured, then the geometric means."""
     print(
-        f"One training step, float32, {THREADS} threads, medians of {rounds} rounds; milliseconds.\n"
+        f"One training step, float32, {THREADS} threads, medians of {rounds} rounds; "
+        f"milliseconds.\nLoad of the machine at the start: {os.getloadavg()[0]:.1f} "
+        "(much above 0, and the numbers mean little).\n"
         "torch/ours and plain/ours: above 1, ours is the faster; ours/floor: 1 is the limit.\n\n"
         f"{'':14}{'T':>4} {'N':>4} {'D':>4} {'H':>4} {'ours':>9} {'torch':>9} {'plain':>9} "
         f"{'floor':>9} {'torch/ours':>11} {'plain/ours':>11} {'ours/floor':>11}"
@@ -303,6 +308,7 @@ def print_table(
     for label, values, aim in (
         ("torch/ours", [row.torch / row.ours for row in rows if row.torch], "at least 1"),
         ("plain/ours", [row.plain / row.ours for row in rows], "at least 3"),
+        ("plain/floor", [row.plain / row.floor for row in rows], "none: the limit of plain/ours"),
         ("ours/floor, large sizes", [row.ours / row.floor for row in large], "at most 2"),
     ):
         print(f"  {label:26}{geometric_mean(values):6.2f}   aim: {aim}")
@@ -389,11 +395,12 @@ def working_memory(layer: Layer, T: int, N: int = 4, D: int = 16, H: int = 32) -
     xs, dys = rng.normal(size=(T, N, D)), rng.normal(size=(T, N, H))
     tracemalloc.start()
     try:
-        results = our_step(layer, params, xs, dys)()
+        ys, _, cache = layer.forward(params, xs)
+        _, dxs, _ = layer.backward(params, cache, dys)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    return peak - results[0].nbytes - results[1].nbytes
+    return peak - ys.nbytes - dxs.nbytes
 
 
 def print_memory(lengths: Sequence[int] = (256, 1024, 4096)) -> None:
