@@ -10,8 +10,9 @@ floor   the matrix products alone, the input's for all steps at once, written to
 
 BENCH_THREADS=1 in the environment measures with one thread in place of two.
 
-Times are medians of several rounds, on a machine that should do nothing else. After the table: geometric means, what the step's time is
-made of, and how memory grows with the number of steps, with and without checkpoints.
+Times are medians of several rounds, on a machine that should do nothing else. After the table:
+geometric means, where the time of a step goes, and how memory grows with the number of steps,
+with and without checkpoints.
 """
 
 import argparse
@@ -331,6 +332,9 @@ class Timed(HoistedCell):
 
     def initial_state(self, batch_size: int, dtype: Any = np.float64) -> Any:
         return self.cell.initial_state(batch_size, dtype)
+
+    def init(self, rng: np.random.Generator) -> Any:
+        return self.cell.init(rng)  # type: ignore[attr-defined]
 
     def gate_width(self, params: Any) -> int:
         return self.cell.gate_width(params)
