@@ -1,0 +1,347 @@
+"""Examples and named mistakes of chapter 2's visible checks."""
+
+import numpy as np
+
+from grading.checks import Example
+from lib.codec import Expression
+
+WITHHOLD = [
+    "lib.losses.cross_entropy",
+    "lib.gradient_check.numerical_gradient",
+    "lib.gradient_check.compare",
+    "lib.rnn.RNN.retreat",
+    "lib.rnn.RNN.collect",
+    "lib.rnn.Output.backward",
+    "lib.rnn.OutputToHidden.backward",
+    "lib.rnn.OutputToHidden.backward_forced",
+]
+
+PRINTED = (
+    "This is the equation as the notes print it, with the slope 1 − h² after Wᵀ; it fails for "
+    "H > 1, because the slope belongs to the unit that the error leaves, before Wᵀ mixes units."
+)
+
+
+def softmax(s):
+    e = np.exp(s - s.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def output_args(rng):
+    return {
+        "os": softmax(rng.normal(size=(3, 2, 5))),
+        "hs": rng.uniform(-1, 1, size=(3, 2, 4)),
+        "targets": rng.integers(5, size=(3, 2)),
+        "mask": np.array([[1.0, 1.0], [1.0, 1.0], [1.0, 0.0]]),
+        "V": rng.normal(size=(5, 4)),
+    }
+
+
+def output(os, hs, targets, mask, V, sign=1, masked=True, mean=True, last=False, jacobian=False):
+    ds = sign * (os - np.eye(len(V))[targets])
+    if jacobian:
+        ds = ds * os * (1 - os)
+    if masked:
+        ds = ds * mask[..., None]
+    if mean:
+        ds = ds / os.shape[1]
+    used = slice(-1, None) if last else slice(None)
+    dV = np.einsum("tnk,tnh->kh", ds[used], hs[used])
+    return ds @ V, dV, ds[used].sum(axis=(0, 1))
+
+
+def step_args(rng):
+    return {
+        "dh": rng.normal(size=(2, 4)),
+        "h": rng.uniform(-1, 1, size=(2, 4)),
+        "h_prev": rng.uniform(-1, 1, size=(2, 4)),
+        "x": rng.normal(size=(2, 3)),
+        "U": rng.normal(size=(4, 3)),
+        "W": rng.normal(size=(4, 4)),
+    }
+
+
+def step(dh, h, h_prev, x, U, W, slope=lambda h: 1 - h**2, printed=False, straight=False, old=False,
+         mean=False):  # fmt: skip
+    delta = slope(h_prev if old else h) * dh
+    dh_prev = (1 - h**2) * (dh @ W) if printed else delta @ (W.T if straight else W)
+    scale = 1 / len(h) if mean else 1
+    return (
+        delta @ U,
+        dh_prev,
+        scale * delta.T @ x,
+        scale * delta.T @ h_prev,
+        scale * delta.sum(axis=0),
+    )
+
+
+def sequence_args(rng):
+    return {
+        "dhs": rng.normal(size=(4, 2, 3)),
+        "hs": rng.uniform(-1, 1, size=(4, 2, 3)),
+        "h0": rng.uniform(-1, 1, size=(2, 3)),
+        "xs": rng.normal(size=(4, 2, 5)),
+        "U": rng.normal(size=(3, 5)),
+        "W": rng.normal(size=(3, 3)),
+    }
+
+
+def backward(
+    dhs, hs, h0, xs, U, W, dh_last=None, lengths=None, k=None,
+    carry=True, printed=False, late=False, overwrite=False, early=False, zero_start=False,
+    ignore_padding=True, pass_through=True, shift=0,
+):  # fmt: skip
+    T, N, _ = xs.shape
+    lengths = np.full(N, T) if lengths is None else lengths
+    dxs, dU, dW, db = np.zeros_like(xs), np.zeros_like(U), np.zeros_like(W), np.zeros(len(W))
+    dh = np.zeros_like(h0) if dh_last is None else dh_last
+    for t in reversed(range(T)):
+        if k and (t + 1 + shift) % k == 0:
+            dh = np.zeros_like(h0)
+        live = (t < lengths)[:, None]
+        into = dhs[t] + dh
+        delta = np.where(live | (not ignore_padding), (1 - hs[t] ** 2) * into, 0.0)
+        before = hs[t] if late else hs[t - 1] if t else np.zeros_like(h0) if zero_start else h0
+        if overwrite:
+            dU, dW, db = 0 * dU, 0 * dW, 0 * db
+        dU, dW, db = dU + delta.T @ xs[t], dW + delta.T @ before, db + delta.sum(axis=0)
+        dxs[t] = delta @ U
+        back = (1 - hs[t] ** 2) * (into @ W) if printed else delta @ W
+        if not carry:
+            back = 0 * back
+        dh = np.where(live, back, dh if pass_through else 0)
+    return dxs, dh, dU, dW, db
+
+
+def padded_args(rng):
+    return {
+        **sequence_args(rng),
+        "dh_last": rng.normal(size=(2, 3)),
+        "lengths": np.array([4, 2]),
+    }
+
+
+def truncated_args(rng):
+    arguments = {**sequence_args(rng), "k": 3}
+    del arguments["U"]
+    return arguments
+
+
+def truncated(dhs, hs, h0, xs, W, k, **options):
+    U = np.zeros((len(W), xs.shape[2]))
+    return backward(dhs, hs, h0, xs, U, W, k=k, **options)[2:]
+
+
+def forced_args(rng):
+    return {
+        "xs": rng.normal(size=(3, 2, 4)),
+        "ys_prev": np.eye(5)[rng.integers(5, size=(3, 2))],
+        "hs": rng.uniform(-1, 1, size=(3, 2, 6)),
+        "os": softmax(rng.normal(size=(3, 2, 5))),
+        "ys": np.eye(5)[rng.integers(5, size=(3, 2))],
+        "V": rng.normal(size=(5, 6)),
+    }
+
+
+def forced(xs, ys_prev, hs, os, ys, V, mean=True, slope=True, fed=None, sign=1, last=False):
+    ds = sign * (os - ys) / (xs.shape[1] if mean else 1)
+    deltas = (1 - hs**2 if slope else 1) * (ds @ V)
+    fed = ys_prev if fed is None else fed(os, ys)
+    if last:
+        ds, deltas, xs, fed, hs = ds[-1:], deltas[-1:], xs[-1:], fed[-1:], hs[-1:]
+    dU, dW = np.einsum("tnh,tnd->hd", deltas, xs), np.einsum("tnh,tnk->hk", deltas, fed)
+    dV = np.einsum("tnk,tnh->kh", ds, hs)
+    return dU, dW, deltas.sum(axis=(0, 1)), dV, ds.sum(axis=(0, 1))
+
+
+def differences(f, x, epsilon, up=1.0, down=1.0, divide=2.0):
+    gradient = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        above, below = x.copy(), x.copy()
+        above[index] += up * epsilon
+        below[index] -= down * epsilon
+        gradient[index] = (f(above) - f(below)) / (divide * epsilon)
+    return gradient
+
+
+def sticky(f, x, epsilon):
+    gradient, moved = np.zeros_like(x), x.copy()
+    for index in np.ndindex(x.shape):
+        moved[index] += epsilon
+        above = f(moved)
+        moved[index] -= 2 * epsilon
+        gradient[index] = (above - f(moved)) / (2 * epsilon)
+    return gradient
+
+
+SEQUENCE = ("dxs", "dh0", "dU", "dW", "db")
+
+EXAMPLES = {
+    "output_backward": Example(
+        args=output_args,
+        outputs=("dhs", "dV", "dc"),
+        time_major=("dhs",),
+        mistakes={
+            "The sign is wrong: the gradient of the logits is o − y, not y − o.": (
+                lambda **a: output(**a, sign=-1)
+            ),
+            "The mask was ignored.": lambda **a: output(**a, masked=False),
+            "The division by N is missing: the loss is a mean over the batch.": (
+                lambda **a: output(**a, mean=False)
+            ),
+            "dV and dc hold the last step only; the output layer is shared, so all steps add up.": (
+                lambda **a: output(**a, last=True)
+            ),
+            "The softmax was differentiated once more: o − y already is the gradient of the logits.": (
+                lambda **a: output(**a, jacobian=True)
+            ),
+        },
+    ),
+    "rnn_step_backward": Example(
+        args=step_args,
+        outputs=("dx", "dh_prev", "dU", "dW", "db"),
+        mistakes={
+            PRINTED: lambda **a: step(**a, printed=True),
+            "delta @ W.T was computed; the row form of Wᵀ δ is delta @ W.": (
+                lambda **a: step(**a, straight=True)
+            ),
+            "The slope 1 − h² is missing.": lambda **a: step(**a, slope=lambda h: 1),
+            "The slope was taken as 1 − h; it is 1 − h².": lambda **a: step(
+                **a, slope=lambda h: 1 - h
+            ),
+            "The slope was taken as 1 − tanh²(h), but h is already the output of the tanh.": (
+                lambda **a: step(**a, slope=lambda h: 1 - np.tanh(h) ** 2)
+            ),
+            "The slope was taken at the old state; it is 1 − h² of the new one.": (
+                lambda **a: step(**a, old=True)
+            ),
+            "The parameters' gradients were averaged over the batch; they add up.": (
+                lambda **a: step(**a, mean=True)
+            ),
+        },
+    ),
+    "rnn_backward": Example(
+        args=sequence_args,
+        outputs=SEQUENCE,
+        time_major=("dxs",),
+        mistakes={
+            "dh is not carried back: each step got the gradient of its own output only.": (
+                lambda **a: backward(**a, carry=False)
+            ),
+            PRINTED: lambda **a: backward(**a, printed=True),
+            "dW was built with h of the same step; W multiplied the state of the step before.": (
+                lambda **a: backward(**a, late=True)
+            ),
+            "The parameters' gradients were overwritten at each step; they add up over time.": (
+                lambda **a: backward(**a, overwrite=True)
+            ),
+            "At the first step the old state was taken as zero; it is h0.": (
+                lambda **a: backward(**a, zero_start=True)
+            ),
+        },
+    ),
+    "rnn_backward_padded": Example(
+        args=padded_args,
+        outputs=SEQUENCE,
+        time_major=("dxs",),
+        mistakes={
+            "Padding was treated as real steps.": lambda **a: backward(
+                **{**a, "lengths": np.array([4, 4])}
+            ),
+            "dh_last was lost on padding: there the gradient of the state passes through unchanged.": (
+                lambda **a: backward(**a, pass_through=False)
+            ),
+            "dh_last was ignored.": lambda **a: backward(**{**a, "dh_last": 0 * a["dh_last"]}),
+            "dh is not carried back from step to step.": lambda **a: backward(**a, carry=False),
+            PRINTED: lambda **a: backward(**a, printed=True),
+        },
+    ),
+    "truncated_backward": Example(
+        args=truncated_args,
+        outputs=("dU", "dW", "db"),
+        mistakes={
+            "Nothing was cut: this is full backpropagation through time.": lambda **a: truncated(
+                **{**a, "k": 99}
+            ),
+            "Every step was cut: the error is carried within a window.": lambda **a: truncated(
+                **{**a, "k": 1}
+            ),
+            "The windows were counted from the end of the sequence; they are counted from its start.": (
+                lambda **a: truncated(**a, shift=-1)
+            ),
+            "The cut is one step late: the last step of a window gets nothing from the next window.": (
+                lambda **a: truncated(**a, shift=1)
+            ),
+            "dW was built with h of the same step; W multiplied the state of the step before.": (
+                lambda **a: truncated(**a, late=True)
+            ),
+        },
+    ),
+    "teacher_forced_backward": Example(
+        args=forced_args,
+        outputs=("dU", "dW", "db", "dV", "dc"),
+        mistakes={
+            "dW was built with the outputs o; under teacher forcing W multiplied the label y'.": (
+                lambda **a: forced(**a, fed=lambda os, ys: np.concatenate([0 * os[:1], os[:-1]]))
+            ),
+            "dW was built with the label of the same step; it is that of the step before.": (
+                lambda **a: forced(**a, fed=lambda os, ys: ys)
+            ),
+            "The division by N is missing: the loss is a mean over the batch.": lambda **a: forced(
+                **a, mean=False
+            ),
+            "The slope 1 − h² is missing.": lambda **a: forced(**a, slope=False),
+            "The sign is wrong: the gradient of the logits is o − y.": lambda **a: forced(
+                **a, sign=-1
+            ),
+            "Only the last step was used; all steps add up.": lambda **a: forced(**a, last=True),
+        },
+    ),
+    "central_differences": Example(
+        args=lambda rng: {
+            "f": Expression("lambda x: (x**3).sum() + (x[0] * x[1]).sum()"),
+            "x": rng.normal(size=(2, 3)),
+            "epsilon": 0.1,
+        },
+        outputs=("gradient",),
+        mistakes={
+            "The difference goes to one side only: f(x + ε) − f(x).": lambda **a: differences(
+                **a, down=0.0, divide=1.0
+            ),
+            "The difference was divided by ε; the points are 2ε apart.": lambda **a: differences(
+                **a, divide=1.0
+            ),
+            "The sign is wrong: it is f(x + ε) − f(x − ε).": lambda **a: -differences(**a),
+            "An entry was not put back before the next was moved.": sticky,
+        },
+    ),
+    "relative_error": Example(
+        args=lambda rng: {
+            "analytic": np.array([1.0, -0.5, 2.0, 0.0, 0.3]),
+            "numerical": np.array([1.1, -0.4, -2.0, 1e-9, 0.3]),
+            "floor": 1e-6,
+        },
+        outputs=("error",),
+        mistakes={
+            "The absolute error was returned; divide by the entries' size.": (
+                lambda analytic, numerical, floor: np.abs(analytic - numerical).max()
+            ),
+            "The mean was taken; the check looks at the worst entry.": (
+                lambda analytic, numerical, floor: (
+                    np.abs(analytic - numerical)
+                    / np.maximum(np.abs(analytic) + np.abs(numerical), floor)
+                ).mean()
+            ),
+            "The absolute values are missing in the denominator: a + n cancels for opposite signs.": (
+                lambda analytic, numerical, floor: (
+                    np.abs(analytic - numerical) / np.maximum(np.abs(analytic + numerical), floor)
+                ).max()
+            ),
+            "The absolute value of the difference is missing: errors below zero were not seen.": (
+                lambda analytic, numerical, floor: (
+                    (numerical - analytic) / np.maximum(np.abs(analytic) + np.abs(numerical), floor)
+                ).max()
+            ),
+        },
+    ),
+}
