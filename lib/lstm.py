@@ -207,7 +207,10 @@ class LSTM(GatedCell):
             raise ValueError(f"forget_bias: expected a finite number, got {self.forget_bias!r}")
 
     def init(self, rng: np.random.Generator) -> LSTMParams:
-        """Draw parameters from U(−1/√H, 1/√H), as PyTorch does; then set ``forget_bias``."""
+        """Draw parameters from U(−1/√H, 1/√H), as PyTorch does; then set ``forget_bias``.
+
+        Equations: lstm-forget-bias.
+        """
         params = super().init(rng)
         if self.forget_bias is not None:
             blocks(params.b, 4)[1][:] = self.forget_bias

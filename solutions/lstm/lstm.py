@@ -395,8 +395,7 @@ def case(T, N, D, H, lengths=None):
 
 
 def reference(xs, h0, c0, U, W, b, lengths):
-    T, N, _ = xs.shape
-    H = h0.shape[1]
+    (T, N), H = xs.shape[:2], h0.shape[1]
     hs, h_last, c_last = np.zeros((T, N, H)), np.empty((N, H)), np.empty((N, H))
     for n in range(N):
         h, c = h0[n], c0[n]

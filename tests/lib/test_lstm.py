@@ -201,6 +201,19 @@ def test_squash_and_its_backward():
         constants.scale[0] = 1
 
 
+@pytest.mark.equations("lstm-forget-bias")
+def test_without_weights_the_cell_path_is_a_power_of_the_forget_bias_gate():
+    cell = LSTM(3, 4, forget_bias=1.5)
+    params = cell.init(np.random.default_rng(0))
+    params = params._replace(U=0 * params.U, W=0 * params.W)
+    _, _, cache = Recurrent(cell).forward(params, np.ones((6, 1, 3)))
+    found = cell_jacobians(cell, params, cache.steps)
+    for q in range(6):
+        np.testing.assert_allclose(found.cell_path[q], sigmoid(np.array(1.5)) ** q, atol=1e-14)
+        np.testing.assert_allclose(found.total[q], np.diag(found.cell_path[q]), atol=1e-14)
+
+
+@pytest.mark.equations("lstm-forget-bias")
 def test_forget_bias_sets_the_forget_gate_alone():
     plain = LSTM(3, 4).init(np.random.default_rng(0))
     params = LSTM(3, 4, forget_bias=1.5).init(np.random.default_rng(0))
