@@ -103,7 +103,11 @@ def _expressions(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
             inner = node.right.left
             yield "derivative taken wrongly", _with("1 - y", y=inner)
             yield "derivative taken at the output", _with("1 - np.tanh(y) ** 2", y=inner)
-    if _is_call(node, "sum") and isinstance(node, ast.Call):
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and _is_call(node, "sum")
+    ):
         mean = copy.deepcopy(node)
         assert isinstance(mean.func, ast.Attribute)
         mean.func.attr = "mean"
