@@ -7,7 +7,7 @@ words, what is right and what is not. The hidden tests use the same comparison.
 import json
 import os
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -205,6 +205,25 @@ class Report(NamedTuple):
         return not self.problems
 
 
+class _Examples(Mapping[str, dict[str, Any]]):
+    """Examples by function, decoded when asked for: a test needs one of them."""
+
+    def __init__(self, encoded: dict[str, Any]) -> None:
+        self._encoded = encoded
+        self._decoded: dict[str, dict[str, Any]] = {}
+
+    def __getitem__(self, name: str) -> dict[str, Any]:
+        if name not in self._decoded:
+            self._decoded[name] = codec.decode(self._encoded[name], trusted=True)
+        return self._decoded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._encoded)
+
+    def __len__(self) -> int:
+        return len(self._encoded)
+
+
 class Check:
     """The visible checks of one notebook.
 
@@ -236,7 +255,7 @@ class Check:
                 f"checks.json of chapter {slug!r} not found: looked at {looked}"
             )
         self.slug = slug
-        self.examples: dict[str, dict[str, Any]] = codec.decode(data["examples"], trusted=True)
+        self.examples: Mapping[str, dict[str, Any]] = _Examples(data["examples"]["dict"])
 
     def __call__(self, function: Callable[..., Any]) -> None:
         """Call ``function`` on its example and print a report.
