@@ -272,4 +272,4 @@ def _progress(steps: int, quiet: bool) -> Any:
         from tqdm import tqdm
     except ImportError:
         return _Silent()
-    return tqdm(total=steps, unit="step", leave=True)
+    return tqdm(total=steps, unit="step", mininterval=0.5)

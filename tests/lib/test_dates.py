@@ -29,9 +29,9 @@ ONES = (
 TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
 NUMBERS = {word: k for k, word in enumerate(ONES.split())}
 NUMBERS |= {word: 20 + 10 * k for k, word in enumerate(TENS.split())}
-ORDINALS = {word + "th": k for word, k in NUMBERS.items()}
-ORDINALS |= {"first": 1, "second": 2, "third": 3, "fifth": 5, "eighth": 8, "ninth": 9}
+ORDINALS = {"first": 1, "second": 2, "third": 3, "fifth": 5, "eighth": 8, "ninth": 9}
 ORDINALS |= {"twelfth": 12, "twentieth": 20, "thirtieth": 30}
+ORDINALS |= {word + "th": k for word, k in NUMBERS.items() if k not in ORDINALS.values()}
 
 
 def understand(written):
@@ -88,6 +88,20 @@ def test_every_style_says_the_date_it_stands_for():
     years = {int(iso[:4]) for iso in drawn.iso}
     assert years == set(range(1950, 2050))
     assert set(drawn.style) == set(range(len(dates.STYLES)))
+
+
+def test_years_are_said_as_people_say_them():
+    drawn = dates.draw(rng(), 6000, styles=[10])
+    said = {
+        int(iso[:4]): written.partition(" in the year ")[2]
+        for iso, written in zip(drawn.iso, drawn.written, strict=True)
+    }
+    assert said[1950] == "nineteen fifty"
+    assert said[1999] == "nineteen ninety-nine"
+    assert said[2000] == "two thousand"
+    assert said[2005] == "two thousand and five"
+    assert said[2010] == "twenty ten"
+    assert len(set(said.values())) == 100
 
 
 def test_dates_are_numbered_and_ended():

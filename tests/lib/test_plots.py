@@ -123,6 +123,18 @@ def test_labels_stand_beside_their_lines_and_never_on_each_other():
     assert "".join(order) == "abcde"
 
 
+def test_labels_are_placed_for_the_layout_that_is_drawn():
+    series = {f"line {k}": np.full(5, k / 3) for k in range(12)}
+    ax = plots.curves(series, xlabel="a label\nof three\nlines", ylabel="loss")
+    figure = ax.get_figure()
+    figure.canvas.draw()
+    ends = [ax.transData.transform(label.xy)[1] * 72 / figure.dpi for label in ax.texts]
+    wanted = plots.spread_apart(ends, 1.25 * ax.texts[0].get_fontsize())
+    boxes = [label.get_window_extent() for label in ax.texts]
+    got = [(box.y0 + box.y1) / 2 * 72 / figure.dpi for box in boxes]
+    np.testing.assert_allclose(got, wanted, atol=1)
+
+
 heights = st.lists(st.floats(-100, 100), max_size=8)
 
 
