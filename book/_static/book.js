@@ -20,3 +20,26 @@
   });
   document.addEventListener("toggle", later, true);
 })();
+
+// Names for controls of the theme that have none, or one that hides what is written on them.
+(() => {
+  const name = () => {
+    for (const button of document.querySelectorAll(".search-button-field")) {
+      button.removeAttribute("aria-label");
+    }
+    for (const summary of document.querySelectorAll(".bd-sidebar-primary details > summary")) {
+      const link = summary.closest("li")?.querySelector("a");
+      summary.setAttribute("aria-label", `Pages below ${link ? link.textContent.trim() : "this"}`);
+    }
+  };
+  const unname = () => {
+    // The icons' own titles are no part of what is written on the button.
+    for (const icon of document.querySelectorAll(".theme-switch-button svg")) {
+      icon.querySelector("title")?.remove();
+      icon.removeAttribute("aria-labelledby");
+      icon.setAttribute("aria-hidden", "true");
+    }
+  };
+  document.addEventListener("DOMContentLoaded", name);
+  window.addEventListener("load", unname);
+})();

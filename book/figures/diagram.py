@@ -185,7 +185,7 @@ def pieces(label: str) -> list[tuple[int, str]]:
 def width(label: str, size: float = 19.0, words: bool = False) -> float:
     """Estimate the width of a label: fonts are not measured."""
     if words:
-        return 0.53 * size * len(label)
+        return 0.6 * size * len(label)
     return sum(
         (0.56 * size if level == 0 else 0.33 * size) * len(re.sub("[\u0300-\u036f]", "", text))
         for level, text in pieces(label)

@@ -1,4 +1,8 @@
-"""Images that wait until they are near and do not move the text when they come."""
+"""Last touches to a page's body.
+
+Images wait until they are near and do not move the text when they come; references have the
+role that their list asks for.
+"""
 
 import re
 import struct
@@ -21,10 +25,10 @@ def png_size(path: Path) -> tuple[int, int]:
     return width, height
 
 
-def size_images(
+def finish_body(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """Give every plot its size in pixels and let the browser load it late."""
+    """Give every plot its size in pixels, let the browser load it late, and mend roles."""
     if "body" not in context:
         return
     sources = {name: path for path, name in app.builder.images.items()}
@@ -37,10 +41,12 @@ def size_images(
             size = f'width="{width}" height="{height}" '
         return f'<img loading="lazy" decoding="async" {size}{match[1]}>'
 
-    context["body"] = IMAGE.sub(add, context["body"])
+    body = IMAGE.sub(add, context["body"])
+    # The role that docutils gives to a reference is deprecated, and wrong in its list.
+    context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the event."""
-    app.connect("html-page-context", size_images)
+    app.connect("html-page-context", finish_body)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,107 @@
+"""The local Sphinx extensions: what makes a page stale, and how docstrings are read."""
+
+from pathlib import Path
+
+import docstrings
+import execution
+import library
+import pytest
+
+PAGE = """# A page
+
+```{code-cell} ipython3
+:tags: [hide-input]
+
+%matplotlib inline
+from lib.rnn import RNN
+```
+
+Words that say `import lib.gru`.
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "lib"
+    folder.mkdir()
+    for name, text in {
+        "__init__": "",
+        "cell": "A = 1\n",
+        "rnn": "from lib import cell\n",
+        "gru": "B = 1\n",
+    }.items():
+        (folder / f"{name}.py").write_text(text)
+    monkeypatch.setattr(execution, "ROOT", tmp_path)
+    return folder
+
+
+@pytest.mark.parametrize("module", ["rnn", "cell", "__init__"])
+def test_change_of_a_used_module_makes_a_page_stale(tree: Path, module: str) -> None:
+    before = execution.key(PAGE)
+    (tree / f"{module}.py").write_text((tree / f"{module}.py").read_text() + "C = 2\n")
+    assert execution.key(PAGE) != before
+
+
+def test_change_of_another_module_does_not(tree: Path) -> None:
+    before = execution.key(PAGE)
+    (tree / "gru.py").write_text("B = 2\n")
+    assert execution.key(PAGE) == before
+
+
+def test_import_inside_a_function_counts(tree: Path) -> None:
+    (tree / "rnn.py").write_text("def f():\n    import lib.gru\n")
+    assert execution.closure(iter(["lib.rnn"])) == ["lib.gru", "lib.rnn"]
+
+
+def test_all_modules_count_where_code_cannot_be_read(tree: Path) -> None:
+    assert set(execution.modules_in("from lib import")) == {
+        "lib",
+        "lib.cell",
+        "lib.gru",
+        "lib.rnn",
+    }
+
+
+def test_versions_beneath_count(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = execution.key(PAGE)
+    monkeypatch.setattr(execution, "beneath", lambda: "numpy 99")
+    assert execution.key(PAGE) != before
+
+
+def test_equations_move_before_the_sections_and_become_links() -> None:
+    lines = [
+        "Do it.",
+        "",
+        "Raises",
+        "------",
+        "ValueError",
+        "    Where not.",
+        "",
+        "Equations: rnn-state,",
+        "rnn-output.",
+        "",
+        "Source: Elman (1990).",
+        "",
+        "Examples",
+        "--------",
+        ">>> 1",
+    ]
+    docstrings.rearrange(None, "function", "f", None, None, lines)  # type: ignore[arg-type]
+    text = "\n".join(lines)
+    assert "Equations: :equation:`rnn-state`, :equation:`rnn-output`." in text
+    assert text.index("Equations:") < text.index("Raises")
+    assert text.index("Source: Elman (1990).") < text.index("Raises")
+    assert text.index("Raises") < text.index("Examples")
+
+
+def test_field_with_a_colon_has_no_type() -> None:
+    lines = ["What it keeps: the state |h| (N, H)."]
+    docstrings.rearrange(None, "attribute", "f", None, None, lines)  # type: ignore[arg-type]
+    assert lines == [r"What it keeps, the state \|h\| (N, H)."]
+
+
+def test_every_module_of_lib_is_documented_once() -> None:
+    there = {path.stem for path in library.LIB.glob("*.py") if not path.stem.startswith("_")}
+    chapters, support = library.modules("chapters"), library.modules("support")
+    assert sorted(chapters + support) == sorted(there)
+    assert chapters[0] == "rnn"

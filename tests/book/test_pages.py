@@ -1,0 +1,186 @@
+"""Every page of the built book in a browser: offline, whole, accessible."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+AXE = Path(__file__).resolve().parent / "vendor" / "axe.min.js"
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+def listed(node: Any) -> Iterator[str]:
+    """Yield the pages that a table of contents lists."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key in ("root", "file"):
+                yield value
+            else:
+                yield from listed(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from listed(value)
+
+
+PAGES = [*listed(yaml.safe_load((ROOT / "_toc.yml").read_text())), "genindex", "search"]
+
+
+def settle(page: Page) -> None:
+    """Wait until mathematics and fonts are there, and load what waits to be near."""
+    page.evaluate("() => window.MathJax?.startup?.promise")
+    page.evaluate(
+        "() => { for (const i of document.querySelectorAll('img[loading=lazy]')) "
+        "i.loading = 'eager' }"
+    )
+    page.wait_for_load_state("networkidle")
+    page.evaluate("() => document.fonts.ready.then(() => null)")
+
+
+def watch(page: Page, base: str) -> list[str]:
+    """Collect what goes wrong on a page: foreign or failed requests, errors."""
+    wrong: list[str] = []
+
+    def request(seen: Any) -> None:
+        if not seen.url.startswith((base, "data:", "blob:")):
+            wrong.append(f"foreign request: {seen.url}")
+
+    page.on("request", request)
+    page.on("requestfailed", lambda seen: wrong.append(f"failed request: {seen.url}"))
+    page.on(
+        "response",
+        lambda seen: wrong.append(f"status {seen.status}: {seen.url}") if seen.status >= 400 else 0,
+    )
+    page.on("pageerror", lambda seen: wrong.append(f"script error: {seen}"))
+    page.on(
+        "console",
+        lambda seen: wrong.append(f"console: {seen.text}") if seen.type == "error" else 0,
+    )
+    return wrong
+
+
+@pytest.fixture(params=["file", "http"])
+def base(request: pytest.FixtureRequest, html: Path, server: str) -> str:
+    return f"file://{html}" if request.param == "file" else server
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_whole_and_offline(browser: Browser, base: str, name: str) -> None:
+    with browser.new_context(service_workers="block") as context:
+        page = context.new_page()
+        wrong = watch(page, base)
+        page.goto(f"{base}/{name}.html")
+        settle(page)
+        broken = page.evaluate(
+            "() => [...document.images].filter(i => i.getClientRects().length && !i.naturalWidth)"
+            ".map(i => i.src)"
+        )
+        unread = page.evaluate(
+            "() => [...document.querySelectorAll('mjx-merror, .problematic, .system-message')]"
+            ".map(e => e.textContent)"
+        )
+        assert wrong == []
+        assert broken == []
+        assert unread == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_accessible(browser: Browser, html: Path, name: str, theme: str) -> None:
+    with browser.new_context(color_scheme=theme) as context:
+        page = context.new_page()
+        page.goto(f"file://{html}/{name}.html")
+        settle(page)
+        assert page.evaluate("() => document.documentElement.dataset.theme") == theme
+        page.evaluate("() => document.querySelectorAll('details').forEach(d => d.open = true)")
+        page.add_script_tag(path=AXE)
+        found = page.evaluate(
+            "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", WCAG
+        )
+        assert [
+            f"{rule['id']}: {node['target']} {node['failureSummary']}"
+            for rule in found["violations"]
+            for node in rule["nodes"]
+        ] == []
+        assert len(found["passes"]) > 10
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_fits_a_phone(browser: Browser, html: Path, name: str) -> None:
+    with browser.new_context(viewport={"width": 390, "height": 844}) as context:
+        page = context.new_page()
+        page.goto(f"file://{html}/{name}.html")
+        settle(page)
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+        hidden = page.evaluate(
+            """() => [...document.querySelectorAll(
+                 '.bd-article pre, .bd-article table, .diagram > svg, .bd-article img')]
+               .filter(e => e.getClientRects().length)
+               .filter(e => {
+                 let box = e;
+                 while (box && box !== document.body) {
+                   const style = getComputedStyle(box);
+                   if (/auto|scroll/.test(style.overflowX)) return false;
+                   box = box.parentElement;
+                 }
+                 return e.getBoundingClientRect().right > 391;
+               }).map(e => e.outerHTML.slice(0, 200))"""
+        )
+        assert hidden == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pictures_have_words(browser: Browser, html: Path, name: str) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"file://{html}/{name}.html")
+        silent = page.evaluate(
+            """() => [...document.querySelectorAll('.bd-article img, .bd-article svg.dgm')]
+               .filter(e => (e.alt ?? e.getAttribute('aria-label') ?? '').trim().length < 15)
+               .map(e => e.outerHTML.slice(0, 200))"""
+        )
+        assert silent == []
+
+
+def test_search_finds_terms_without_a_server(browser: Browser, html: Path) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"file://{html}/search.html?q=forget+gate")
+        page.wait_for_selector("#search-results li a", timeout=10_000)
+        titles = page.locator("#search-results li a").all_inner_texts()
+        assert any("Glossary" in title for title in titles), titles
+
+
+def test_arrow_keys_stay_on_the_page(browser: Browser, html: Path) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"file://{html}/book/conventions.html")
+        before = page.url
+        for key in ("ArrowRight", "ArrowLeft"):
+            page.keyboard.press(key)
+            page.wait_for_timeout(200)
+            assert page.url == before
+
+
+def test_front_page_leads_to_the_book(browser: Browser, html: Path) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"file://{html}/index.html", wait_until="commit")
+        page.wait_for_url("**/book/intro.html")
+        assert page.locator("h1").inner_text().startswith("Recurrent Networks")
+
+
+def test_diagram_follows_the_light_switch(browser: Browser, html: Path) -> None:
+    fills = {}
+    for theme in ("light", "dark"):
+        with browser.new_context(color_scheme=theme) as context:
+            page = context.new_page()
+            page.goto(f"file://{html}/book/intro.html")
+            fills[theme] = page.evaluate(
+                "() => getComputedStyle(document.querySelector('.dgm .state')).fill"
+            )
+    assert fills["light"] != fills["dark"]
+    assert "rgb(0, 0, 0)" not in fills.values()
