@@ -1,0 +1,1142 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Chapter 10: Attention
+#
+# You write twelve functions: the scores, the softmax with a mask, the context, their backward passes, the local window, masked self-attention forward and backward, and the pooling of words into sentences and of sentences into documents.
+# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points.
+# Every backward function gets the values that the forward pass has kept; use them as they come, because the tests also feed values that no forward pass would give.
+#
+# The equation labels are those of the book's chapter *Attention*.
+# Queries are (S, N, Q), keys (T, N, H), values (T, N, V), all with time first; S queries and T keys may differ in number.
+# Scores and weights are (S, N, T): for each query of each example, one number a key.
+# A gradient has the shape of what it is the gradient of, and its name with a `d` in front.
+#
+# In all there are 53 points. Working time: about three hours and a half.
+
+# %% nbgrader={"grade_id": "setup", "locked": true}
+import numpy as np
+
+from lib.checking import Check
+
+check = Check("attention")
+
+# %% [markdown]
+# ## 1. Scores without a network of their own (4 points)
+#
+# A score says how well a query $q$ fits a key $k$.
+# Four of the chapter's five scores are products:
+#
+# $$e^{\cos} = \frac{q \cdot k}{\lVert q \rVert\, \lVert k \rVert}, \qquad e^{\text{dot}} = q \cdot k, \qquad e^{\text{scaled}} = \frac{q \cdot k}{\sqrt{n}}, \qquad e^{\text{general}} = q^\top W k,$$
+#
+# where $n$ is the width that query and key share.
+#
+# Equations: attention-score-cosine, attention-score-dot, attention-score-scaled-dot, attention-score-general.
+#
+# The function gets `queries` (S, N, Q), `keys` (T, N, H), `W` (Q, H) and `kind`, one of `"cosine"`, `"dot"`, `"scaled_dot"` and `"general"`.
+# Only `"general"` uses `W`; for the others Q = H.
+# It returns the scores (S, N, T) of every query with every key of the same example.
+
+
+# %% nbgrader={"grade_id": "scores", "solution": true}
+def scores(queries, keys, W, kind):
+    """Score every query against every key of its example.
+
+    queries (S, N, Q), keys (T, N, H), W (Q, H), kind "cosine", "dot", "scaled_dot" or
+    "general"; returns (S, N, T).
+    """
+    ### BEGIN SOLUTION
+    if kind == "cosine":
+        queries = queries / np.linalg.norm(queries, axis=2, keepdims=True)
+        keys = keys / np.linalg.norm(keys, axis=2, keepdims=True)
+    elif kind == "scaled_dot":
+        queries = queries / np.sqrt(keys.shape[2])
+    elif kind == "general":
+        keys = keys @ W.T
+    return np.einsum("snq,tnq->snt", queries, keys)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_scores", "grade": true, "points": 4}
+# Hidden tests: 1 point each kind, every kind with sizes of one too.
+check(scores)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("attention", scores)
+rng = hidden.rng
+
+
+def case(kind, S, T, N, Q, H):
+    return {
+        "queries": rng.normal(scale=1.5, size=(S, N, Q)),
+        "keys": rng.normal(scale=1.5, size=(T, N, H)),
+        "W": rng.normal(size=(Q, H)),
+        "kind": kind,
+    }
+
+
+def reference(queries, keys, W, kind):
+    e = np.zeros((queries.shape[0], queries.shape[1], keys.shape[0]))
+    for i, n, t in np.ndindex(*e.shape):
+        q, k = queries[i, n], keys[t, n]
+        if kind == "general":
+            e[i, n, t] = sum(q[a] * W[a, c] * k[c] for a in range(len(q)) for c in range(len(k)))
+            continue
+        product = sum(a * c for a, c in zip(q, k, strict=True))
+        if kind == "cosine":
+            product /= sum(a * a for a in q) ** 0.5 * sum(c * c for c in k) ** 0.5
+        if kind == "scaled_dot":
+            product /= len(k) ** 0.5
+        e[i, n, t] = product
+    return e
+
+
+for kind in ("cosine", "dot", "scaled_dot"):
+    hidden.part(
+        1, kind, [case(kind, 4, 5, 3, 6, 6), case(kind, 1, 3, 1, 2, 2), case(kind, 2, 1, 4, 1, 1)],
+        reference,
+    )  # fmt: skip
+hidden.part(
+    1,
+    "general, query and key of equal and of other widths",
+    [
+        case("general", 4, 5, 3, 6, 2),
+        case("general", 2, 3, 2, 4, 4),
+        case("general", 1, 1, 1, 1, 2),
+    ],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 2. The additive score (3 points)
+#
+# The fifth score is a small network with one hidden layer, which query and key enter through a matrix each:
+#
+# $$e = v^\top \tanh(W q + U k).$$
+#
+# Equations: attention-score-additive.
+#
+# The function gets `queries` (S, N, Q), `keys` (T, N, H), `v` (A,), `W` (A, Q) and `U` (A, H).
+# It returns the scores (S, N, T).
+
+
+# %% nbgrader={"grade_id": "additive_scores", "solution": true}
+def additive_scores(queries, keys, v, W, U):
+    """Score every query against every key of its example with a small network.
+
+    queries (S, N, Q), keys (T, N, H), v (A,), W (A, Q), U (A, H); returns (S, N, T).
+    """
+    ### BEGIN SOLUTION
+    from_query = (queries @ W.T)[:, :, None]
+    from_key = (keys @ U.T).transpose(1, 0, 2)
+    return np.tanh(from_query + from_key) @ v
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_additive_scores", "grade": true, "points": 3}
+# Hidden tests: 2 points random sizes, 1 sizes of one and large values.
+check(additive_scores)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("attention", additive_scores)
+rng = hidden.rng
+
+
+def case(S, T, N, Q, H, A, scale=1.0):
+    return {
+        "queries": rng.normal(scale=scale, size=(S, N, Q)),
+        "keys": rng.normal(scale=scale, size=(T, N, H)),
+        "v": rng.normal(size=A),
+        "W": rng.normal(size=(A, Q)),
+        "U": rng.normal(size=(A, H)),
+    }
+
+
+def reference(queries, keys, v, W, U):
+    e = np.zeros((queries.shape[0], queries.shape[1], keys.shape[0]))
+    both = np.hstack([W, U])
+    for i, n, t in np.ndindex(*e.shape):
+        e[i, n, t] = v @ np.tanh(both @ np.concatenate([queries[i, n], keys[t, n]]))
+    return e
+
+
+hidden.part(2, "random sizes", [case(3, 5, 2, 4, 6, 7), case(4, 3, 5, 2, 2, 2)], reference)
+hidden.part(
+    1,
+    "one query, one key, one unit, large values",
+    [case(1, 4, 3, 2, 3, 5), case(3, 1, 2, 1, 2, 1), case(2, 3, 1, 3, 2, 4, scale=100.0)],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 3. Softmax with a mask (3 points)
+#
+# The weights are positive and sum to one over the keys, but only over those that a query may look at:
+#
+# $$\alpha_{it} = \frac{m_{it} \exp e_{it}}{\sum_u m_{iu} \exp e_{iu}}.$$
+#
+# A masked place has weight zero, exactly.
+# What stands in $e$ there must not matter, however large it is; and large scores must not overflow.
+#
+# Equations: attention-masked-softmax.
+#
+# The function gets the scores `e` (S, N, T) and `mask` (S, N, T), booleans, true where weight may fall; in each row at least one is.
+# It returns the weights (S, N, T).
+
+
+# %% nbgrader={"grade_id": "masked_softmax", "solution": true}
+def masked_softmax(e, mask):
+    """Compute the softmax over the last axis among the places that the mask allows.
+
+    e (S, N, T), mask (S, N, T) booleans; returns the weights (S, N, T).
+    """
+    ### BEGIN SOLUTION
+    e = np.where(mask, e, -np.inf)
+    weights = np.exp(e - e.max(axis=2, keepdims=True))
+    return weights / weights.sum(axis=2, keepdims=True)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_masked_softmax", "grade": true, "points": 3}
+# Hidden tests: 1 point masks, 1 large scores, 1 huge scores behind the mask.
+check(masked_softmax)
+### BEGIN HIDDEN TESTS
+import math
+
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("attention", masked_softmax)
+rng = hidden.rng
+
+
+def case(S, N, T, scale=1.0, behind=0.0):
+    mask = rng.random((S, N, T)) < 0.6
+    mask[..., rng.integers(T)] = True
+    e = rng.normal(scale=scale, size=(S, N, T))
+    return {"e": np.where(mask, e, e + behind), "mask": mask}
+
+
+def reference(e, mask):
+    weights = np.zeros(e.shape)
+    for i, n in np.ndindex(*e.shape[:2]):
+        open_places = [t for t in range(e.shape[2]) if mask[i, n, t]]
+        for t in open_places:
+            weights[i, n, t] = 1 / sum(
+                math.exp(min(e[i, n, u] - e[i, n, t], 700.0)) for u in open_places
+            )
+    return weights
+
+
+hidden.part(1, "masks", [case(3, 4, 5), case(1, 2, 6), case(2, 1, 1), case(4, 3, 2)], reference)
+hidden.part(
+    1,
+    "scores in the thousands, above and below zero",
+    [case(3, 2, 5, 3e3), {**case(2, 3, 4), "e": rng.normal(size=(2, 3, 4)) - 4e3}],
+    reference,
+)
+hidden.part(
+    1,
+    "huge scores behind the mask",
+    [case(3, 2, 6, behind=5e3), case(2, 3, 5, behind=1e300), case(2, 2, 4, behind=-1e4)],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 4. Attend (3 points)
+#
+# The context of a query is the weighted mean of the values:
+#
+# $$\alpha_i = \operatorname{softmax}(e_i), \qquad c_i = \sum_{t=1}^{\tau} \alpha_{it}\, v_t.$$
+#
+# In a padded batch the sum of example n ends at its length $\tau_n$, for all of its queries.
+#
+# Equations: attention-weights, attention-context.
+#
+# The function gets the scores `e` (S, N, T), `values` (T, N, V) and `lengths` (N,), integers from 1 to T.
+# It returns the contexts (S, N, V) and the weights (S, N, T), which are zero beyond a length.
+
+
+# %% nbgrader={"grade_id": "attend", "solution": true}
+def attend(e, values, lengths):
+    """Turn scores into weights, and weights into contexts.
+
+    e (S, N, T), values (T, N, V), lengths (N,); returns contexts (S, N, V), weights (S, N, T).
+    """
+    ### BEGIN SOLUTION
+    real = np.arange(len(values)) < lengths[:, None]
+    e = np.where(real, e, -np.inf)
+    weights = np.exp(e - e.max(axis=2, keepdims=True))
+    weights = weights / weights.sum(axis=2, keepdims=True)
+    return np.einsum("snt,tnv->snv", weights, values), weights
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_attend", "grade": true, "points": 3}
+# Hidden tests: 1 point full lengths, 1 padding, 1 sizes of one and large scores.
+check(attend)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("attention", attend)
+rng = hidden.rng
+
+
+def case(S, T, V, lengths, scale=1.5):
+    N = len(lengths)
+    return {
+        "e": rng.normal(scale=scale, size=(S, N, T)),
+        "values": rng.normal(size=(T, N, V)),
+        "lengths": np.array(lengths),
+    }
+
+
+def reference(e, values, lengths):
+    contexts, weights = np.zeros((*e.shape[:2], values.shape[2])), np.zeros(e.shape)
+    for i, n in np.ndindex(*e.shape[:2]):
+        own = e[i, n, : lengths[n]]
+        p = np.exp(own - max(own))
+        for t, share in enumerate(p / sum(p)):
+            weights[i, n, t] = share
+            contexts[i, n] += share * values[t, n]
+    return contexts, weights
+
+
+hidden.part(1, "full lengths", [case(3, 5, 4, [5, 5]), case(4, 4, 2, [4, 4, 4])], reference)
+hidden.part(1, "padding", [case(3, 6, 2, [2, 6, 1, 4]), case(5, 4, 3, [3, 2])], reference)
+hidden.part(
+    1,
+    "one query, one key, one example, large scores",
+    [case(1, 3, 2, [2, 3]), case(3, 1, 2, [1, 1]), case(2, 4, 1, [3]), case(3, 5, 2, [4, 5], 2e3)],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 5. Attend, backward (5 points)
+#
+# A value is used by every query, so its gradient is a sum over queries.
+# A weight gets the product of the context's gradient with its value; then the softmax, whose Jacobian is a full matrix:
+#
+# $$\nabla_{v_t} L = \sum_i \alpha_{it} \nabla_{c_i} L, \qquad \nabla_{\alpha_{it}} L = v_t \cdot \nabla_{c_i} L, \qquad \nabla_{e_{it}} L = \alpha_{it} \Big( \nabla_{\alpha_{it}} L - \sum_u \alpha_{iu} \nabla_{\alpha_{iu}} L \Big).$$
+#
+# Where a weight is zero, so is the score's gradient: the mask takes care of itself.
+#
+# Equations: attention-context-backward, attention-weights-backward.
+#
+# The function gets `dcontexts` (S, N, V), the cached `weights` (S, N, T) and `values` (T, N, V).
+# It returns `de` (S, N, T) and `dvalues` (T, N, V).
+
+
+# %% nbgrader={"grade_id": "attend_backward", "solution": true}
+def attend_backward(dcontexts, weights, values):
+    """Carry the gradient of the contexts back to the scores and the values.
+
+    dcontexts (S, N, V), weights (S, N, T), values (T, N, V);
+    returns de (S, N, T), dvalues (T, N, V).
+    """
+    ### BEGIN SOLUTION
+    dvalues = np.einsum("snt,snv->tnv", weights, dcontexts)
+    dweights = np.einsum("snv,tnv->snt", dcontexts, values)
+    mean = (weights * dweights).sum(axis=2, keepdims=True)
+    return weights * (dweights - mean), dvalues
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_attend_backward", "grade": true, "points": 5}
+# Hidden tests: 2 points weights of a softmax, 2 other cached values, 1 sizes of one.
+check(attend_backward)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("attention", attend_backward)
+rng = hidden.rng
+
+
+def case(S, T, N, V, real=True):
+    weights = rng.random((S, N, T)) * (rng.random((S, N, T)) < 0.7) + 0.01
+    return {
+        "dcontexts": rng.normal(size=(S, N, V)),
+        "weights": weights / weights.sum(axis=2, keepdims=True) if real else 2 * weights,
+        "values": rng.normal(size=(T, N, V)),
+    }
+
+
+def reference(dcontexts, weights, values):
+    de, dvalues = np.zeros(weights.shape), np.zeros(values.shape)
+    for i, n in np.ndindex(*weights.shape[:2]):
+        a = weights[i, n]
+        jacobian = np.diag(a) - np.outer(a, a)
+        de[i, n] = jacobian @ np.array([row @ dcontexts[i, n] for row in values[:, n]])
+        dvalues[:, n] += np.outer(a, dcontexts[i, n])
+    return de, dvalues
+
+
+hidden.part(2, "weights of a softmax", [case(3, 5, 2, 4), case(4, 3, 5, 2)], reference)
+hidden.part(
+    2,
+    "cached values that no forward pass gives",
+    [case(3, 4, 2, 5, False), case(5, 3, 4, 2, False)],
+    reference,
+)
+hidden.part(
+    1,
+    "one query, one key, one example",
+    [case(1, 4, 3, 2), case(3, 1, 2, 4, False), case(2, 3, 1, 1), case(1, 1, 1, 1, False)],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 6. The additive score, backward (6 points)
+#
+# Let $z_{it} = \tanh(W q_i + U k_t)$, so that $e_{it} = v \cdot z_{it}$.
+# The error at the hidden layer exists for every pair of query and key:
+#
+# $$\delta_{it} = (1 - z_{it}^2) \odot v\, \nabla_{e_{it}} L.$$
+#
+# A query meets all keys and a key meets all queries; the parameters meet all pairs of all examples:
+#
+# $$\nabla_{q_i} L = W^\top \sum_t \delta_{it}, \quad \nabla_{k_t} L = U^\top \sum_i \delta_{it}, \quad \nabla_v L = \sum_{i,t} \nabla_{e_{it}} L\; z_{it}, \quad \nabla_W L = \sum_{i,t} \delta_{it} q_i^\top, \quad \nabla_U L = \sum_{i,t} \delta_{it} k_t^\top.$$
+#
+# Equations: attention-score-additive-backward.
+#
+# The function gets `de` (S, N, T), the cached `z` (S, N, T, A), `queries` (S, N, Q), `keys` (T, N, H), and `v` (A,), `W` (A, Q), `U` (A, H).
+# It returns `dqueries`, `dkeys`, `dv`, `dW` and `dU`.
+
+
+# %% nbgrader={"grade_id": "additive_backward", "solution": true}
+def additive_backward(de, z, queries, keys, v, W, U):
+    """Carry the gradient of additive scores back to queries, keys and parameters.
+
+    de (S, N, T), z (S, N, T, A), queries (S, N, Q), keys (T, N, H), v (A,), W (A, Q), U (A, H);
+    returns dqueries (S, N, Q), dkeys (T, N, H), dv (A,), dW (A, Q), dU (A, H).
+    """
+    ### BEGIN SOLUTION
+    delta = (1 - z**2) * v * de[..., None]
+    of_query = delta.sum(axis=2)
+    of_key = delta.sum(axis=0).transpose(1, 0, 2)
+    dv = np.einsum("snt,snta->a", de, z)
+    dW = np.einsum("sna,snq->aq", of_query, queries)
+    dU = np.einsum("tna,tnh->ah", of_key, keys)
+    return of_query @ W, of_key @ U, dv, dW, dU
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_additive_backward", "grade": true, "points": 6}
+# Hidden tests: 2 points values of a forward pass, 3 other cached values, 1 sizes of one.
+check(additive_backward)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("attention", additive_backward)
+rng = hidden.rng
+
+
+def case(S, T, N, Q, H, A, real=True):
+    one = {
+        "de": rng.normal(size=(S, N, T)),
+        "z": rng.normal(scale=1.7, size=(S, N, T, A)),
+        "queries": rng.normal(size=(S, N, Q)),
+        "keys": rng.normal(size=(T, N, H)),
+        "v": rng.normal(size=A),
+        "W": rng.normal(size=(A, Q)),
+        "U": rng.normal(size=(A, H)),
+    }
+    if real:
+        for i, n, t in np.ndindex(S, N, T):
+            one["z"][i, n, t] = np.tanh(
+                one["W"] @ one["queries"][i, n] + one["U"] @ one["keys"][t, n]
+            )
+    return one
+
+
+def reference(de, z, queries, keys, v, W, U):
+    dqueries, dkeys = np.zeros(queries.shape), np.zeros(keys.shape)
+    dv, dW, dU = np.zeros(v.shape), np.zeros(W.shape), np.zeros(U.shape)
+    for i, n, t in np.ndindex(*de.shape):
+        delta = np.diag(1 - z[i, n, t] ** 2) @ v * de[i, n, t]
+        dv += de[i, n, t] * z[i, n, t]
+        dW += np.outer(delta, queries[i, n])
+        dU += np.outer(delta, keys[t, n])
+        dqueries[i, n] += W.T @ delta
+        dkeys[t, n] += U.T @ delta
+    return dqueries, dkeys, dv, dW, dU
+
+
+hidden.part(
+    2, "values of a forward pass", [case(3, 5, 2, 4, 6, 7), case(4, 3, 5, 2, 3, 4)], reference
+)
+hidden.part(
+    3,
+    "cached values that no forward pass gives",
+    [case(3, 4, 2, 5, 3, 6, False), case(4, 3, 3, 2, 2, 2, False)],
+    reference,
+)
+hidden.part(
+    1,
+    "one query, one key, one unit",
+    [case(1, 4, 3, 2, 3, 5), case(3, 1, 2, 4, 2, 1, False), case(1, 1, 1, 1, 1, 1, False)],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 7. The local window (5 points)
+#
+# Local attention predicts a place from the query and looks at the keys near it.
+# Keys are counted from 1, and $\tau$ is the example's own length:
+#
+# $$p_i = \tau\, \sigma\!\left(v^\top \tanh(W q_i)\right), \qquad \alpha_{it} = \operatorname{softmax}_{|t - p_i| \le D}(e_i)_t \; \exp\!\left( - \frac{(t - p_i)^2}{2 (D/2)^2} \right).$$
+#
+# The softmax runs over the keys within $D$ of $p_i$ (and within the length) and is zero elsewhere.
+# The Gaussian multiplies the softmax *weights*, as in Luong's paper, so what comes out sums to less than one, and it is not normalised again.
+#
+# Equations: attention-local-position, attention-local-window.
+#
+# The function gets `e` (S, N, T), `queries` (S, N, Q), `v` (A,), `W` (A, Q), `lengths` (N,) and the number `D`, at least 1.
+# It returns the places `p` (S, N) and the weights (S, N, T).
+
+
+# %% nbgrader={"grade_id": "local_weights", "solution": true}
+def local_weights(e, queries, v, W, lengths, D):
+    """Predict a place for each query and weight the keys near it.
+
+    e (S, N, T), queries (S, N, Q), v (A,), W (A, Q), lengths (N,), D a number of at least 1;
+    returns the places (S, N) and the weights (S, N, T).
+    """
+    ### BEGIN SOLUTION
+    p = lengths / (1 + np.exp(-np.tanh(queries @ W.T) @ v))
+    t = np.arange(1, e.shape[2] + 1)
+    distance = t - p[..., None]
+    near = (np.abs(distance) <= D) & (t <= lengths[:, None])
+    e = np.where(near, e, -np.inf)
+    weights = np.exp(e - e.max(axis=2, keepdims=True))
+    weights = weights / weights.sum(axis=2, keepdims=True)
+    return p, weights * np.exp(-2 * (distance / D) ** 2)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_local_weights", "grade": true, "points": 5}
+# Hidden tests: 2 points full lengths, 2 padding, 1 sizes of one and large scores.
+check(local_weights)
+### BEGIN HIDDEN TESTS
+import math
+
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("attention", local_weights)
+rng = hidden.rng
+
+
+def case(S, T, Q, A, lengths, D, scale=1.0):
+    N = len(lengths)
+    return {
+        "e": rng.normal(scale=scale, size=(S, N, T)),
+        "queries": rng.normal(scale=1.5, size=(S, N, Q)),
+        "v": rng.normal(scale=1.5, size=A),
+        "W": rng.normal(size=(A, Q)),
+        "lengths": np.array(lengths),
+        "D": D,
+    }
+
+
+def reference(e, queries, v, W, lengths, D):
+    S, N, T = e.shape
+    places, weights = np.zeros((S, N)), np.zeros((S, N, T))
+    for i, n in np.ndindex(S, N):
+        a = sum(v[k] * math.tanh(W[k] @ queries[i, n]) for k in range(len(v)))
+        place = places[i, n] = lengths[n] * (1 + math.tanh(a / 2)) / 2
+        near = [t for t in range(1, lengths[n] + 1) if place - D <= t <= place + D]
+        top = max(e[i, n, t - 1] for t in near)
+        total = sum(math.exp(e[i, n, t - 1] - top) for t in near)
+        for t in near:
+            bell = math.exp(-((t - place) ** 2) / (2 * (D / 2) ** 2))
+            weights[i, n, t - 1] = math.exp(e[i, n, t - 1] - top) / total * bell
+    return places, weights
+
+
+hidden.part(
+    2,
+    "full lengths",
+    [case(3, 9, 4, 5, [9, 9], 2), case(4, 12, 2, 3, [12, 12, 12], 3.5), case(2, 7, 3, 2, [7], 1)],
+    reference,
+)
+hidden.part(
+    2,
+    "padding",
+    [case(3, 8, 2, 4, [3, 8, 5], 2), case(5, 11, 3, 2, [11, 2, 6, 1], 4.0)],
+    reference,
+)
+hidden.part(
+    1,
+    "one query, one key, a window over all, large scores",
+    [
+        case(1, 6, 3, 2, [6, 4], 2),
+        case(3, 1, 2, 1, [1, 1], 1),
+        case(2, 4, 1, 2, [4, 3], 50.0),
+        case(3, 9, 2, 3, [9, 7], 3, scale=2e3),
+    ],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 8. Self-attention with a mask (5 points)
+#
+# In self-attention queries, keys and values come from one sequence, each through a matrix of its own:
+#
+# $$q_i = W^Q x_i, \quad k_t = W^K x_t, \quad v_t = W^V x_t, \qquad \alpha_i = \operatorname{softmax}\!\left( \frac{q_i \cdot k_t}{\sqrt{K}} \right), \qquad y_i = \sum_t \alpha_{it} v_t,$$
+#
+# with $K$ the width of queries and keys.
+# With `causal`, step i looks at the steps $t \le i$ only, as a decoder must.
+# In a padded batch no step looks beyond its example's length, and for steps beyond it outputs *and* weights are zero.
+#
+# Equations: attention-queries-keys-values, attention-self, attention-causal-mask.
+#
+# The function gets `xs` (T, N, D), `W_query` (K, D), `W_key` (K, D), `W_value` (V, D), `lengths` (N,) and `causal`, true or false.
+# It returns the outputs `ys` (T, N, V) and the weights (T, N, T).
+
+
+# %% nbgrader={"grade_id": "self_attention", "solution": true}
+def self_attention(xs, W_query, W_key, W_value, lengths, causal):
+    """Let every step of a sequence look at all of its steps, or at those so far.
+
+    xs (T, N, D), W_query (K, D), W_key (K, D), W_value (V, D), lengths (N,), causal a bool;
+    returns ys (T, N, V), weights (T, N, T).
+    """
+    ### BEGIN SOLUTION
+    T = len(xs)
+    q, k, v = xs @ W_query.T, xs @ W_key.T, xs @ W_value.T
+    e = np.einsum("ink,tnk->int", q, k) / np.sqrt(len(W_key))
+    t = np.arange(T)
+    mask = np.broadcast_to(t < lengths[:, None], e.shape)
+    if causal:
+        mask = mask & (t <= t[:, None, None])
+    e = np.where(mask, e, -np.inf)
+    weights = np.exp(e - e.max(axis=2, keepdims=True))
+    weights = weights / weights.sum(axis=2, keepdims=True)
+    weights = weights * (t[:, None, None] < lengths[:, None])
+    return np.einsum("int,tnv->inv", weights, v), weights
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_self_attention", "grade": true, "points": 5}
+# Hidden tests: 1 point all steps, 2 causal, 1 padding, 1 sizes of one and large values.
+check(self_attention)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("attention", self_attention)
+rng = hidden.rng
+
+
+def case(T, D, K, V, lengths, causal, scale=1.0):
+    return {
+        "xs": rng.normal(scale=scale, size=(T, len(lengths), D)),
+        "W_query": rng.normal(size=(K, D)),
+        "W_key": rng.normal(size=(K, D)),
+        "W_value": rng.normal(size=(V, D)),
+        "lengths": np.array(lengths),
+        "causal": causal,
+    }
+
+
+def reference(xs, W_query, W_key, W_value, lengths, causal):
+    T, N, _ = xs.shape
+    ys, weights = np.zeros((T, N, len(W_value))), np.zeros((T, N, T))
+    for n in range(N):
+        for i in range(lengths[n]):
+            seen = i + 1 if causal else lengths[n]
+            q = W_query @ xs[i, n]
+            e = np.array([q @ (W_key @ xs[t, n]) for t in range(seen)]) / len(q) ** 0.5
+            p = np.exp(e - max(e))
+            weights[i, n, :seen] = p / sum(p)
+            ys[i, n] = sum(weights[i, n, t] * (W_value @ xs[t, n]) for t in range(seen))
+    return ys, weights
+
+
+hidden.part(
+    1,
+    "every step looks at all",
+    [case(4, 3, 5, 2, [4, 4], False), case(5, 2, 3, 4, [5, 5, 5], False)],
+    reference,
+)
+hidden.part(
+    2, "causal", [case(4, 3, 5, 2, [4, 4], True), case(6, 4, 2, 3, [6, 6, 6], True)], reference
+)
+hidden.part(
+    1,
+    "padding, causal and not",
+    [case(5, 3, 2, 4, [2, 5, 1], False), case(6, 2, 4, 3, [3, 6], True)],
+    reference,
+)
+hidden.part(
+    1,
+    "one step, one example, one unit, large values",
+    [
+        case(1, 3, 2, 4, [1, 1], False),
+        case(4, 2, 1, 1, [3], True),
+        case(3, 1, 2, 2, [3, 2], False),
+        case(5, 3, 4, 2, [5, 4], True, scale=60.0),
+    ],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 9. Self-attention, backward (6 points)
+#
+# One $x_t$ is used three ways: it asks as a query, it is found as a key, and it is read as a value.
+# With the cached $\alpha$, $q$, $k$, $v$ the errors are
+#
+# $$\nabla_{v_t} L = \sum_i \alpha_{it} \nabla_{y_i} L, \qquad \varepsilon_{it} = \alpha_{it}\Big( v_t \cdot \nabla_{y_i} L - \sum_u \alpha_{iu}\, v_u \cdot \nabla_{y_i} L \Big), \qquad \nabla_{q_i} L = \sum_t \frac{\varepsilon_{it} k_t}{\sqrt{K}}, \qquad \nabla_{k_t} L = \sum_i \frac{\varepsilon_{it} q_i}{\sqrt{K}},$$
+#
+# and the three ways add up:
+#
+# $$\nabla_{x_t} L = W^{Q\top} \nabla_{q_t} L + W^{K\top} \nabla_{k_t} L + W^{V\top} \nabla_{v_t} L, \qquad \nabla_{W^Q} L = \sum_{t,n} \nabla_{q_t} L\; x_t^\top \text{ and so on.}$$
+#
+# Masked places, and steps beyond a length, have weight zero, and nothing more is to be done about them.
+#
+# Equations: attention-self-backward, attention-queries-keys-values-backward.
+#
+# The function gets `dys` (T, N, V), the cached `weights` (T, N, T), `q` (T, N, K), `k` (T, N, K), `v` (T, N, V), `xs` (T, N, D), and the three matrices.
+# It returns `dxs`, `dW_query`, `dW_key` and `dW_value`.
+
+
+# %% nbgrader={"grade_id": "self_attention_backward", "solution": true}
+def self_attention_backward(dys, weights, q, k, v, xs, W_query, W_key, W_value):
+    """Carry the gradient of self-attention's outputs back to its input and matrices.
+
+    dys (T, N, V), weights (T, N, T), q and k (T, N, K), v (T, N, V), xs (T, N, D),
+    W_query and W_key (K, D), W_value (V, D);
+    returns dxs (T, N, D), dW_query (K, D), dW_key (K, D), dW_value (V, D).
+    """
+    ### BEGIN SOLUTION
+    dv = np.einsum("int,inv->tnv", weights, dys)
+    dweights = np.einsum("inv,tnv->int", dys, v)
+    de = weights * (dweights - (weights * dweights).sum(axis=2, keepdims=True))
+    de = de / np.sqrt(q.shape[2])
+    dq = np.einsum("int,tnk->ink", de, k)
+    dk = np.einsum("int,ink->tnk", de, q)
+    dxs = dq @ W_query + dk @ W_key + dv @ W_value
+    matrices = [np.einsum("tnk,tnd->kd", d, xs) for d in (dq, dk, dv)]
+    return dxs, *matrices
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_self_attention_backward", "grade": true, "points": 6}
+# Hidden tests: 2 points causal weights, 3 other cached values, 1 sizes of one.
+check(self_attention_backward)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("attention", self_attention_backward)
+rng = hidden.rng
+
+
+def case(T, N, D, K, V, real=True):
+    weights = rng.random((T, N, T)) + 0.05
+    if real:
+        weights *= np.tril(np.ones((T, T)))[:, None]
+        weights /= weights.sum(axis=2, keepdims=True)
+        weights[-1, 0] = 0.0
+    one = {
+        "dys": rng.normal(size=(T, N, V)),
+        "weights": weights,
+        "q": rng.normal(size=(T, N, K)),
+        "k": rng.normal(size=(T, N, K)),
+        "v": rng.normal(size=(T, N, V)),
+        "xs": rng.normal(size=(T, N, D)),
+        "W_query": rng.normal(size=(K, D)),
+        "W_key": rng.normal(size=(K, D)),
+        "W_value": rng.normal(size=(V, D)),
+    }
+    if real:
+        names = {"q": "W_query", "k": "W_key", "v": "W_value"}
+        one |= {name: one["xs"] @ one[matrix].T for name, matrix in names.items()}
+    return one
+
+
+def reference(dys, weights, q, k, v, xs, W_query, W_key, W_value):
+    T, N, _ = xs.shape
+    dxs = np.zeros(xs.shape)
+    dquery, dkey, dvalue = (np.zeros(W.shape) for W in (W_query, W_key, W_value))
+    for n in range(N):
+        for i in range(T):
+            a = weights[i, n]
+            jacobian = np.diag(a) - np.outer(a, a)
+            de = jacobian @ v[:, n] @ dys[i, n] / q.shape[2] ** 0.5
+            for t in range(T):
+                dvalue += np.outer(a[t] * dys[i, n], xs[t, n])
+                dquery += np.outer(de[t] * k[t, n], xs[i, n])
+                dkey += np.outer(de[t] * q[i, n], xs[t, n])
+                dxs[t, n] += W_value.T @ (a[t] * dys[i, n]) + W_key.T @ (de[t] * q[i, n])
+                dxs[i, n] += W_query.T @ (de[t] * k[t, n])
+    return dxs, dquery, dkey, dvalue
+
+
+hidden.part(
+    2, "causal weights of a forward pass", [case(4, 2, 3, 5, 6), case(5, 3, 2, 4, 3)], reference
+)
+hidden.part(
+    3,
+    "cached values that no forward pass gives",
+    [case(4, 3, 5, 2, 6, False), case(3, 2, 4, 6, 5, False)],
+    reference,
+)
+hidden.part(
+    1,
+    "one step, one example, one unit",
+    [
+        case(1, 3, 2, 4, 5, False),
+        case(4, 1, 3, 1, 2, False),
+        case(3, 2, 1, 2, 1),
+        case(1, 1, 1, 1, 1),
+    ],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 10. Pooling with attention (3 points)
+#
+# To sum up a sequence as one vector there is no decoder to ask.
+# The query is a learned vector $u$ instead, the same for all sequences: it says what is worth looking at.
+#
+# $$u_t = \tanh(W h_t + b), \qquad \alpha_t = \frac{\exp(u_t \cdot u)}{\sum_{j \le \tau} \exp(u_j \cdot u)}, \qquad s = \sum_{t \le \tau} \alpha_t h_t.$$
+#
+# The sum is of the states $h_t$, not of the $u_t$.
+#
+# Equations: attention-pooling.
+#
+# The function gets `hs` (T, N, H), `lengths` (N,), `W` (A, H), `b` (A,) and `u` (A,).
+# It returns the pooled vectors (N, H) and the weights (N, T), which are zero beyond a length.
+
+
+# %% nbgrader={"grade_id": "pool", "solution": true}
+def pool(hs, lengths, W, b, u):
+    """Sum up each sequence as one vector, its steps weighted by attention.
+
+    hs (T, N, H), lengths (N,), W (A, H), b (A,), u (A,); returns (N, H) and weights (N, T).
+    """
+    ### BEGIN SOLUTION
+    e = (np.tanh(hs @ W.T + b) @ u).T
+    e = np.where(np.arange(len(hs)) < lengths[:, None], e, -np.inf)
+    weights = np.exp(e - e.max(axis=1, keepdims=True))
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    return np.einsum("nt,tnh->nh", weights, hs), weights
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_pool", "grade": true, "points": 3}
+# Hidden tests: 1 point full lengths, 1 padding, 1 sizes of one and large values.
+check(pool)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("attention", pool)
+rng = hidden.rng
+
+
+def case(T, H, A, lengths, scale=1.0):
+    return {
+        "hs": rng.normal(size=(T, len(lengths), H)),
+        "lengths": np.array(lengths),
+        "W": rng.normal(size=(A, H)),
+        "b": rng.normal(size=A),
+        "u": rng.normal(scale=scale, size=A),
+    }
+
+
+def reference(hs, lengths, W, b, u):
+    T, N, H = hs.shape
+    pooled, weights = np.zeros((N, H)), np.zeros((N, T))
+    for n in range(N):
+        e = [float(u @ np.tanh(W @ hs[t, n] + b)) for t in range(lengths[n])]
+        p = np.exp(np.array(e) - max(e))
+        for t in range(lengths[n]):
+            weights[n, t] = p[t] / sum(p)
+            pooled[n] += weights[n, t] * hs[t, n]
+    return pooled, weights
+
+
+hidden.part(1, "full lengths", [case(4, 3, 5, [4, 4]), case(3, 2, 4, [3, 3, 3, 3])], reference)
+hidden.part(1, "padding", [case(5, 2, 3, [2, 5, 1]), case(4, 4, 2, [3, 1])], reference)
+hidden.part(
+    1,
+    "one step, one example, one unit, large values",
+    [case(1, 3, 2, [1, 1]), case(4, 2, 3, [3]), case(3, 1, 1, [2, 3]), case(4, 3, 2, [4, 2], 2e3)],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 11. Pooling, backward (5 points)
+#
+# A state $h_t$ is used twice: it is summed, and it decides its own weight.
+#
+# $$\nabla_{e_t} L = \alpha_t \Big( h_t \cdot \nabla_s L - \sum_j \alpha_j\, h_j \cdot \nabla_s L \Big), \qquad \delta_t = (1 - u_t^2) \odot u\, \nabla_{e_t} L, \qquad \nabla_{h_t} L = \alpha_t \nabla_s L + W^\top \delta_t,$$
+#
+# $$\nabla_u L = \sum_{t,n} \nabla_{e_t} L\; u_t, \qquad \nabla_W L = \sum_{t,n} \delta_t h_t^\top, \qquad \nabla_b L = \sum_{t,n} \delta_t.$$
+#
+# Equations: attention-pooling-backward.
+#
+# The function gets `dpooled` (N, H), `hs` (T, N, H), the cached `us` (T, N, A), which are the $u_t$, and `weights` (N, T), and `W` (A, H), `u` (A,).
+# It returns `dhs` (T, N, H), `dW` (A, H), `db` (A,) and `du` (A,).
+
+
+# %% nbgrader={"grade_id": "pool_backward", "solution": true}
+def pool_backward(dpooled, hs, us, weights, W, u):
+    """Carry the gradient of pooled vectors back to the states and the parameters.
+
+    dpooled (N, H), hs (T, N, H), us (T, N, A), weights (N, T), W (A, H), u (A,);
+    returns dhs (T, N, H), dW (A, H), db (A,), du (A,).
+    """
+    ### BEGIN SOLUTION
+    alpha = weights.T
+    dalpha = (hs * dpooled).sum(axis=2)
+    de = alpha * (dalpha - (alpha * dalpha).sum(axis=0))
+    delta = (1 - us**2) * u * de[..., None]
+    dhs = alpha[..., None] * dpooled + delta @ W
+    dW = np.einsum("tna,tnh->ah", delta, hs)
+    return dhs, dW, delta.sum(axis=(0, 1)), np.einsum("tn,tna->a", de, us)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_pool_backward", "grade": true, "points": 5}
+# Hidden tests: 2 points values of a forward pass, 2 other cached values, 1 sizes of one.
+check(pool_backward)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("attention", pool_backward)
+rng = hidden.rng
+
+
+def case(T, N, H, A, real=True):
+    hs, W, u = rng.normal(size=(T, N, H)), rng.normal(size=(A, H)), rng.normal(size=A)
+    us, weights = rng.normal(scale=1.7, size=(T, N, A)), rng.random((N, T)) + 0.1
+    if real:
+        us = np.tanh(hs @ W.T + rng.normal(size=A))
+        weights = np.exp(us @ u).T * (np.arange(T) < rng.integers(1, T + 1, size=(N, 1)))
+        weights /= weights.sum(axis=1, keepdims=True)
+    return {
+        "dpooled": rng.normal(size=(N, H)),
+        "hs": hs,
+        "us": us,
+        "weights": weights,
+        "W": W,
+        "u": u,
+    }
+
+
+def reference(dpooled, hs, us, weights, W, u):
+    T, N, _ = hs.shape
+    dhs, dW = np.zeros(hs.shape), np.zeros(W.shape)
+    db, du = np.zeros(u.shape), np.zeros(u.shape)
+    for n in range(N):
+        jacobian = np.diag(weights[n]) - np.outer(weights[n], weights[n])
+        de = jacobian @ np.array([hs[t, n] @ dpooled[n] for t in range(T)])
+        for t in range(T):
+            delta = np.diag(1 - us[t, n] ** 2) @ u * de[t]
+            dhs[t, n] = weights[n, t] * dpooled[n] + W.T @ delta
+            dW += np.outer(delta, hs[t, n])
+            db += delta
+            du += de[t] * us[t, n]
+    return dhs, dW, db, du
+
+
+hidden.part(
+    2, "values of a forward pass, with padding", [case(4, 3, 2, 5), case(5, 2, 4, 3)], reference
+)
+hidden.part(
+    2,
+    "cached values that no forward pass gives",
+    [case(4, 2, 5, 3, False), case(3, 4, 2, 6, False)],
+    reference,
+)
+hidden.part(
+    1,
+    "one step, one example, one unit",
+    [case(1, 3, 2, 4, False), case(4, 1, 3, 2), case(3, 2, 1, 1, False), case(1, 1, 1, 1, False)],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 12. From words to a document (5 points)
+#
+# A document is sentences of words.
+# Pool the words of each sentence into a sentence vector, then the sentences into a document vector, each level with parameters of its own:
+#
+# $$\alpha_{lt} = \operatorname{softmax}_t\!\left( u_w \cdot \tanh(W_w h_{lt} + b_w) \right), \quad s_l = \sum_t \alpha_{lt} h_{lt}, \qquad \beta_l = \operatorname{softmax}_l\!\left( u_s \cdot \tanh(W_s s_l + b_s) \right), \quad d = \sum_l \beta_l s_l.$$
+#
+# In the full model a bidirectional GRU reads the words before the first pooling, and another reads the sentences before the second.
+# They are left out here.
+#
+# Sentences differ in their number of words, and documents in their number of sentences.
+# A sentence that is padding has a word count of 1, so that its softmax is defined; it must get no $\beta$.
+#
+# Equations: attention-hierarchical.
+#
+# The function gets `hs` (T, L, N, H), word t of sentence l of document n, `word_counts` (L, N), `sentence_counts` (N,), and `W_word` (A, H), `b_word` (A,), `u_word` (A,), `W_sentence` (B, H), `b_sentence` (B,), `u_sentence` (B,).
+# It returns the documents (N, H), the weights of words (L, N, T) and the weights of sentences (N, L).
+
+
+# %% nbgrader={"grade_id": "pool_document", "solution": true}
+def pool_document(
+    hs, word_counts, sentence_counts, W_word, b_word, u_word, W_sentence, b_sentence, u_sentence
+):
+    """Pool words into sentences, and sentences into documents.
+
+    hs (T, L, N, H), word_counts (L, N), sentence_counts (N,), W_word (A, H), b_word (A,),
+    u_word (A,), W_sentence (B, H), b_sentence (B,), u_sentence (B,);
+    returns documents (N, H), word weights (L, N, T), sentence weights (N, L).
+    """
+    ### BEGIN SOLUTION
+    e = (np.tanh(hs @ W_word.T + b_word) @ u_word).transpose(1, 2, 0)
+    e = np.where(np.arange(len(hs)) < word_counts[..., None], e, -np.inf)
+    alpha = np.exp(e - e.max(axis=2, keepdims=True))
+    alpha = alpha / alpha.sum(axis=2, keepdims=True)
+    sentences = np.einsum("lnt,tlnh->lnh", alpha, hs)
+    e = (np.tanh(sentences @ W_sentence.T + b_sentence) @ u_sentence).T
+    e = np.where(np.arange(len(sentences)) < sentence_counts[:, None], e, -np.inf)
+    beta = np.exp(e - e.max(axis=1, keepdims=True))
+    beta = beta / beta.sum(axis=1, keepdims=True)
+    return np.einsum("nl,lnh->nh", beta, sentences), alpha, beta
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_pool_document", "grade": true, "points": 5}
+# Hidden tests: 2 points full documents, 2 padding of words and sentences, 1 sizes of one.
+check(pool_document)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("attention", pool_document)
+rng = hidden.rng
+
+
+def case(T, L, N, H, A, B, padded, scale=1.0):
+    sentence_counts = rng.integers(1, L + 1, size=N) if padded else np.full(N, L)
+    word_counts = rng.integers(1, T + 1, size=(L, N)) if padded else np.full((L, N), T)
+    word_counts = np.where(np.arange(L)[:, None] < sentence_counts, word_counts, 1)
+    return {
+        "hs": rng.normal(size=(T, L, N, H)),
+        "word_counts": word_counts,
+        "sentence_counts": sentence_counts,
+        "W_word": rng.normal(size=(A, H)),
+        "b_word": rng.normal(size=A),
+        "u_word": rng.normal(scale=scale, size=A),
+        "W_sentence": rng.normal(size=(B, H)),
+        "b_sentence": rng.normal(size=B),
+        "u_sentence": rng.normal(scale=scale, size=B),
+    }
+
+
+def summed(rows, W, b, u):
+    e = [float(u @ np.tanh(W @ row + b)) for row in rows]
+    p = np.exp(np.array(e) - max(e))
+    p /= sum(p)
+    return sum(share * row for share, row in zip(p, rows, strict=True)), p
+
+
+def reference(
+    hs, word_counts, sentence_counts, W_word, b_word, u_word, W_sentence, b_sentence, u_sentence
+):
+    T, L, N, H = hs.shape
+    documents, alpha, beta = np.zeros((N, H)), np.zeros((L, N, T)), np.zeros((N, L))
+    for n in range(N):
+        sentences = []
+        for j in range(L):
+            count = word_counts[j, n]
+            vector, alpha[j, n, :count] = summed(hs[:count, j, n], W_word, b_word, u_word)
+            sentences.append(vector)
+        count = sentence_counts[n]
+        documents[n], beta[n, :count] = summed(
+            sentences[:count], W_sentence, b_sentence, u_sentence
+        )
+    return documents, alpha, beta
+
+
+hidden.part(
+    2,
+    "documents of one size",
+    [case(4, 3, 2, 5, 6, 7, False), case(3, 4, 5, 2, 3, 4, False)],
+    reference,
+)
+hidden.part(
+    2,
+    "padding of words and of sentences",
+    [case(5, 4, 6, 2, 3, 4, True), case(4, 3, 7, 3, 2, 5, True)],
+    reference,
+)
+hidden.part(
+    1,
+    "one word, one sentence, one document, one unit, large values",
+    [
+        case(1, 3, 2, 4, 3, 2, True),
+        case(4, 1, 2, 3, 2, 5, True),
+        case(3, 2, 1, 1, 1, 1, True),
+        case(4, 3, 2, 2, 3, 4, True, 2e3),
+    ],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Hand in
+#
+# Save the notebook and submit it as `attention.ipynb`.
+# *Validate* (in JupyterLab's nbgrader menu, or `nbgrader validate attention.ipynb`) reruns all visible checks from a fresh start.
