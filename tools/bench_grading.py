@@ -38,7 +38,7 @@ class Cost(NamedTuple):
 
     seconds: float
     cpu: float
-    memory: int
+    memory: list[int]
     status: int
     output: str
 
@@ -106,11 +106,10 @@ def measure(command: list[str], folder: Path) -> Cost:
             command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=environment
         )
         warm: dict[int, float] = {}
-        peak = 0
+        memory: list[int] = []
         done = threading.Event()
 
         def watch() -> None:
-            nonlocal peak
             root = psutil.Process(process.pid)
             while not done.wait(0.2):
                 total = 0
@@ -127,7 +126,7 @@ def measure(command: list[str], folder: Path) -> Cost:
                                 warm[member.pid] = sum(times[:4])
                     except psutil.Error:
                         continue
-                peak = max(peak, total)
+                memory.append(total)
 
         watcher = threading.Thread(target=watch)
         watcher.start()
@@ -139,7 +138,7 @@ def measure(command: list[str], folder: Path) -> Cost:
         output.seek(0)
         text = output.read()
     cpu = usage.ru_utime + usage.ru_stime + sum(warm.values())
-    return Cost(seconds, cpu, peak, process.returncode, text)
+    return Cost(seconds, cpu, memory or [0], process.returncode, text)
 
 
 def marks(root: Path, slug: str) -> dict[str, dict[str, float | None]]:
@@ -203,8 +202,14 @@ def main(argv: list[str] | None = None) -> int:
         for name, (number, cost) in costs.items():
             print(
                 f"{name:8}{number:8}{cost.seconds:9.1f}{60 * number / cost.seconds:10.0f}"
-                f"{cost.cpu / number:12.3f}{cost.memory / 2**20:9.0f}"
+                f"{cost.cpu / number:12.3f}{max(cost.memory) / 2**20:9.0f}"
             )
+        memory = costs["here"][1].memory
+        third = max(1, len(memory) // 3)
+        first, last = (
+            sum(part) / len(part) / 2**20 for part in (memory[third:][:third], memory[-third:])
+        )
+        print(f"memory here: {first:.0f} MB in the middle third, {last:.0f} MB in the last")
         ours = marks(folders["here"], slug)
         print(f"here: exit status {costs['here'][1].status}, {len(ours)} of {count} have marks")
         if costs["here"][1].status not in (0, 3):
@@ -213,8 +218,8 @@ def main(argv: list[str] | None = None) -> int:
         if few:
             stock, here = costs["stock"][1], costs["here"][1]
             print(f"speed: {few and (count / here.seconds) / (few / stock.seconds):.1f} × stock")
-            first = {k: v for k, v in ours.items() if int(k.removeprefix("learner")) < few}
-            same, lines = compare(marks(folders["stock"], slug), first)
+            graded = {k: v for k, v in ours.items() if int(k.removeprefix("learner")) < few}
+            same, lines = compare(marks(folders["stock"], slug), graded)
             print(f"marks: {same} of {few} learners the same")
             for line in lines:
                 print(f"  {line}")
