@@ -401,7 +401,8 @@ class Checkpointed:
         state = self.initial_state(N, xs.dtype) if state is None else state
         starts, ys = [], np.empty((T, N, self.output_size), xs.dtype)
         for first in range(0, T, every):
-            starts.append(state)
+            # a copy: a state may be a view into a whole segment's buffer, which would stay
+            starts.append(tree.tree_map(np.copy, state))
             piece = slice(first, first + every)
             ys[piece], state, _ = self._segment(params, xs[piece], state, lengths, first)
         return ys, state, CheckpointedCache(xs, starts, lengths, every)

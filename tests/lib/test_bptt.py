@@ -1,5 +1,7 @@
 """Chapter 2: the scan, truncation and checkpoints; each equal to its definition."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -332,3 +334,20 @@ def test_gradient_check_rejects_backpropagation_that_forgets_time():
     wrong = run(Truncated(layer, 1, 1), ex)[2]
     assert gradient_check.check(loss, at, right).relative < 1e-6
     assert gradient_check.check(loss, at, wrong).relative > 1e-2
+
+
+@pytest.mark.equations("bptt-checkpointing")
+@pytest.mark.parametrize("cell", [RNN(4, 32), LSTM(4, 32)])
+def test_what_checkpointing_keeps_grows_with_the_root_of_t(cell):
+    def kept(steps):
+        layer = Checkpointed(Recurrent(cell))
+        params, xs = layer.init(np.random.default_rng(0)), np.ones((steps, 4, 4))
+        tracemalloc.start()
+        ys, _, cache = layer.forward(params, xs)
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert cache is not None
+        return held - ys.nbytes
+
+    # sixteen times the steps: four times the root
+    assert kept(1024) < 6 * kept(64)
