@@ -52,7 +52,7 @@ def same(a, b):
 
 
 def through(value, trusted=False, **settings):
-    return decode(json.loads(json.dumps(encode(value, **settings))), trusted)
+    return decode(json.loads(json.dumps(encode(value, **settings), allow_nan=False)), trusted)
 
 
 @thorough
@@ -208,6 +208,13 @@ def test_malformed_text_is_refused(text):
     for trusted in (False, True):
         with pytest.raises(CodecError):
             decode(text, trusted)
+
+
+def test_an_array_of_too_many_numbers_is_refused_whole_as_it_is():
+    side = 1001
+    assert side < codec.MAX_ITEMS < side**2
+    with pytest.raises(CodecError, match="more than 1000000 numbers"):
+        through(np.zeros((side, side), np.uint8))
 
 
 def plain(value):

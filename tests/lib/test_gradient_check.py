@@ -64,6 +64,11 @@ def test_the_largest_error_is_named():
     assert found.name == "b.0"
     assert found.relative == pytest.approx(0.1 / 2.1)
     assert found.absolute == pytest.approx(abs(0.1 * right))
+    # The largest absolute error may stand elsewhere, and before.
+    wrong.W[0, 0] += 5.0
+    wrong.b[0][0] *= 1e6
+    found = gradient_check.compare(wrong, exact(POINT)._replace(W=exact(POINT).W + 1e9))
+    assert found.absolute == pytest.approx(1e9)
 
 
 def test_noise_on_zeros_does_not_count():

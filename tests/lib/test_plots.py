@@ -124,7 +124,7 @@ def test_labels_stand_beside_their_lines_and_never_on_each_other():
 
 
 def test_labels_are_placed_for_the_layout_that_is_drawn():
-    series = {f"line {k}": np.full(5, k / 3) for k in range(12)}
+    series = {f"line {k}": np.full(5, k / 3) for k in range(16)}
     ax = plots.curves(series, xlabel="a label\nof three\nlines", ylabel="loss")
     figure = ax.get_figure()
     figure.canvas.draw()
