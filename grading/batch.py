@@ -5,12 +5,14 @@ one submission at a time and as a whole, so that an interrupted batch can go on 
 it was. A submission is graded again only when it, the tests or the limits changed.
 """
 
+import contextlib
 import csv
 import dataclasses
 import hashlib
 import json
 import logging
 import os
+import signal
 import sys
 import threading
 import warnings
@@ -177,13 +179,14 @@ class Workers:
         dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
         cluster = None
         if self.scheduler is None:
-            cluster = LocalCluster(
-                n_workers=self.jobs,
-                threads_per_worker=1,
-                memory_limit=0,
-                dashboard_address=None,
-                silence_logs=logging.CRITICAL,
-            )
+            with _keyboard_ignored():
+                cluster = LocalCluster(
+                    n_workers=self.jobs,
+                    threads_per_worker=1,
+                    memory_limit=0,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
+                )
         digest = assignment.digest()
         client = Client(cluster or self.scheduler, set_as_default=False)
         try:
@@ -226,6 +229,19 @@ class Workers:
             else:
                 client.run(close_graders)
                 client.close()
+
+
+@contextlib.contextmanager
+def _keyboard_ignored() -> Iterator[None]:
+    """Start processes that an interrupt from the keyboard, meant for this one, leaves alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _adopt() -> None:

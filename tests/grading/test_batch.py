@@ -4,8 +4,10 @@ import csv
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +155,36 @@ def test_an_interrupted_batch_goes_on_where_it_stopped(
     )
     assert not set(graded) & set(kept)
     assert scores(report) == SCORES
+
+
+def test_an_interrupt_from_the_keyboard_stops_workers_quietly(course: Path) -> None:
+    slow = small.insert(small.answer(small.released(course)), "import time; time.sleep(0.5)")
+    for k in range(40):
+        small.submit(course, f"learner{k}", slow)
+    command = [sys.executable, "-m", "grading", "grade", small.NAME, "--jobs", "2"]
+    process = subprocess.Popen(
+        command,
+        cwd=course,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not (done := list(course.glob("autograded/*/tiny/tiny.ipynb"))):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "graded and saved" in errors
+    assert 1 <= len(done) < 40
+    assert len(marks(course)) == len(list(course.glob("autograded/*/tiny/tiny.ipynb")))
 
 
 def test_manual_grades_comments_and_late_penalties_are_kept(course: Path) -> None:
