@@ -521,7 +521,7 @@ hidden.score()
 #
 # $$p_i = \tau\, \sigma\!\left(v^\top \tanh(W q_i)\right), \qquad \alpha_{it} = \operatorname{softmax}_{|t - p_i| \le D}(e_i)_t \; \exp\!\left( - \frac{(t - p_i)^2}{2 (D/2)^2} \right).$$
 #
-# The softmax runs over the keys within $D$ of $p_i$ (and within the length) and is zero elsewhere.
+# The softmax runs over the keys at a distance of at most $D$ from $p_i$ (and within the length) and is zero elsewhere.
 # The Gaussian multiplies the softmax *weights*, as in Luong's paper, so what comes out sums to less than one, and it is not normalised again.
 #
 # Equations: attention-local-position, attention-local-window.
@@ -604,9 +604,10 @@ hidden.part(
 )
 hidden.part(
     1,
-    "one query, one key, a window over all, large scores",
+    "one query, one key, a window over all or with keys on its border, large scores",
     [
         case(1, 6, 3, 2, [6, 4], 2),
+        {**case(2, 8, 3, 4, [8, 6], 2), "v": np.zeros(4)},
         case(3, 1, 2, 1, [1, 1], 1),
         case(2, 4, 1, 2, [4, 3], 50.0),
         case(3, 9, 2, 3, [9, 7], 3, scale=2e3),
@@ -909,7 +910,12 @@ hidden.part(1, "padding", [case(5, 2, 3, [2, 5, 1]), case(4, 4, 2, [3, 1])], ref
 hidden.part(
     1,
     "one step, one example, one unit, large values",
-    [case(1, 3, 2, [1, 1]), case(4, 2, 3, [3]), case(3, 1, 1, [2, 3]), case(4, 3, 2, [4, 2], 2e3)],
+    [
+        case(1, 3, 2, [1, 1]),
+        case(4, 2, 3, [3]),
+        case(3, 1, 1, [2, 3]),
+        case(4, 3, 2, [4, 2, 3, 4], 5e4),
+    ],
     reference,
 )
 hidden.score()
@@ -1128,7 +1134,7 @@ hidden.part(
         case(1, 3, 2, 4, 3, 2, True),
         case(4, 1, 2, 3, 2, 5, True),
         case(3, 2, 1, 1, 1, 1, True),
-        case(4, 3, 2, 2, 3, 4, True, 2e3),
+        case(4, 3, 5, 2, 3, 4, True, 5e4),
     ],
     reference,
 )
