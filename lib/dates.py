@@ -166,3 +166,82 @@ def draw(rng: np.random.Generator, examples: int, styles: Sequence[int] | None =
     xs, lengths = pad([SOURCE.encode(w, end=True) for w in written], SOURCE.index(EOS))
     targets = np.stack([TARGET.encode(i, end=True) for i in iso], axis=1)
     return Dates(xs, lengths, targets, written, iso, style)
+
+
+class DateLists(NamedTuple):
+    """Lists of dates, to be turned into lists of ISO dates: the longer, the more to remember."""
+
+    xs: np.ndarray
+    """Characters as written, the dates joined by commas, ended by ``<EOS>``: integers (S, N)."""
+    lengths: np.ndarray
+    """Lengths of ``xs``, ``<EOS>`` included (N,)."""
+    targets: np.ndarray
+    """The ISO dates, ten characters each, one after the other, ended by ``<EOS>``: (T, N)."""
+    target_lengths: np.ndarray
+    """Lengths of ``targets``, ``<EOS>`` included (N,)."""
+    written: tuple[str, ...]
+    """The lists as written."""
+    iso: tuple[str, ...]
+    """The ISO dates of each list, one after the other."""
+    counts: np.ndarray
+    """Number of dates in each list (N,)."""
+
+    @property
+    def size(self) -> int:
+        """Number of lists N."""
+        return len(self.iso)
+
+    def take(self, rows: np.ndarray) -> "DateLists":
+        """Return the lists ``rows`` (M,), cut to the longest of them."""
+        lengths, target_lengths = self.lengths[rows], self.target_lengths[rows]
+        return DateLists(
+            self.xs[: lengths.max(), rows],
+            lengths,
+            self.targets[: target_lengths.max(), rows],
+            target_lengths,
+            tuple(self.written[n] for n in rows),
+            tuple(self.iso[n] for n in rows),
+            self.counts[rows],
+        )
+
+
+def draw_lists(
+    rng: np.random.Generator, examples: int, most: int, styles: Sequence[int] | None = None
+) -> DateLists:
+    """Draw lists of 1 to ``most`` dates, each date in a style of its own.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+    examples : int
+        N.
+    most : int
+        Every number of dates up to this one is equally likely.
+    styles : sequence of int, optional
+        See :func:`draw`.
+
+    Returns
+    -------
+    DateLists
+
+    Raises
+    ------
+    ValueError
+        Where a number is below 1 or a style does not exist.
+
+    Examples
+    --------
+    >>> lists = draw_lists(np.random.default_rng(1), 1, most=3, styles=[0, 2])
+    >>> lists.written[0], lists.iso[0]
+    ('8 mar 2001, 8.7.25', '2001-03-082025-07-08')
+    """
+    N = validate.positive("examples", examples)
+    counts = rng.integers(1, validate.positive("most", most) + 1, N)
+    dates = draw(rng, int(counts.sum()), styles)
+    ends = np.cumsum(counts)
+    pieces = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
+    written = tuple(", ".join(dates.written[piece]) for piece in pieces)
+    iso = tuple("".join(dates.iso[piece]) for piece in pieces)
+    xs, lengths = pad([SOURCE.encode(w, end=True) for w in written], SOURCE.index(EOS))
+    targets, target_lengths = pad([TARGET.encode(i, end=True) for i in iso], TARGET.index(EOS))
+    return DateLists(xs, lengths, targets, target_lengths, written, iso, counts)

@@ -137,9 +137,40 @@ def test_styles_go_from_short_to_long():
     assert all(a < b for a, b in pairwise(means))
 
 
+def test_lists_say_the_dates_they_stand_for():
+    lists = dates.draw_lists(rng(), 600, most=3, styles=[0, 1, 2])
+    end = dates.SOURCE.index(EOS)
+    for n in range(600):
+        ids = lists.xs[: lists.lengths[n], n]
+        assert "".join(dates.SOURCE.decode(ids[:-1])) + EOS == lists.written[n] + EOS
+        assert ids[-1] == end
+        pieces = lists.written[n].split(", ")
+        assert len(pieces) == lists.counts[n]
+        assert "".join(understand(piece) for piece in pieces) == lists.iso[n]
+        assert lists.target_lengths[n] == 10 * len(pieces) + 1
+        target = lists.targets[: lists.target_lengths[n], n]
+        assert "".join(dates.TARGET.decode(target[:-1])) == lists.iso[n]
+        assert (lists.targets[lists.target_lengths[n] - 1 :, n] == dates.TARGET.index(EOS)).all()
+    assert np.bincount(lists.counts, minlength=4)[1:].min() > 150
+
+
+def test_lists_follow_the_generator_alone_and_are_taken_apart():
+    data_checks.assert_drawn_from_rng_alone(lambda r: dates.draw_lists(r, 6, most=3))
+    lists = dates.draw_lists(rng(), 40, most=3)
+    rows = np.flatnonzero(lists.counts == 1)
+    single = lists.take(rows)
+    assert single.size == len(rows)
+    assert single.targets.shape == (11, len(rows))
+    assert len(single.xs) == single.lengths.max() < len(lists.xs)
+    assert single.written == tuple(lists.written[n] for n in rows)
+    np.testing.assert_array_equal(single.counts, 1)
+    np.testing.assert_array_equal(single.xs, lists.xs[: len(single.xs), rows])
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: dates.draw_lists(rng(), 5, most=0), "most"),
         (lambda: dates.draw(rng(), 5, styles=[12]), "styles: expected integers from 0 to 11"),
         (lambda: dates.draw(rng(), 5, styles=[]), "styles"),
     ],
