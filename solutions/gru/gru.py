@@ -1,0 +1,752 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Chapter 5: Gated recurrent unit
+#
+# You write eight functions: a step in both reset conventions, each of them backward, the sequence over a padded batch forward and backward, the simplified GRU backward, and the conversion between the two meanings of the update gate.
+# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points.
+# Backward functions get the values that the forward pass has kept; use them as they come, because the tests also feed values that no forward pass would give.
+#
+# Conventions: the blocks of `U` (3H, D), `W` (3H, H) and `b` (3H,) are stacked in the order **r, z, n** (reset, update, candidate).
+# $z = 1$ keeps the old state.
+# Rows are examples, and sequences are time-major.
+# The equation labels are those of the book's chapter *Gated recurrent unit*.
+#
+# In all there are 40 points. Working time: about three hours.
+
+# %% nbgrader={"grade_id": "setup", "locked": true}
+import numpy as np
+
+from lib.activations import sigmoid
+from lib.checking import Check
+
+check = Check("gru")
+
+# %% [markdown]
+# ## 1. One step, reset before the product (4 points)
+#
+# The update gate z says how much of the old state stays, the reset gate r how much of it the candidate may see:
+#
+# $$r = \sigma(b^r + U^r x + W^r h'), \qquad z = \sigma(b^z + U^z x + W^z h'),$$
+#
+# $$n = \tanh\left(b^n + U^n x + W^n (r \odot h')\right), \qquad h = z \odot h' + (1 - z) \odot n.$$
+#
+# Mind the parentheses: the old state is reset first, unit by unit, and then multiplied by $W^n$.
+#
+# Equations: gru-reset-gate, gru-update-gate, gru-candidate, gru-state.
+#
+# The function gets `x` (N, D), the old state `h` (N, H), `U` (3H, D), `W` (3H, H) and `b` (3H,).
+# It returns the new state (N, H). `sigmoid` is given.
+
+
+# %% nbgrader={"grade_id": "gru_step", "solution": true}
+def gru_step(x, h, U, W, b):
+    """Advance a GRU by one step, with the reset before the matrix product.
+
+    x (N, D), h (N, H), U (3H, D), W (3H, H), b (3H,) stacked r, z, n; returns (N, H).
+    """
+    ### BEGIN SOLUTION
+    H = h.shape[1]
+    a = x @ U.T + b
+    r = sigmoid(a[:, :H] + h @ W[:H].T)
+    z = sigmoid(a[:, H : 2 * H] + h @ W[H : 2 * H].T)
+    n = np.tanh(a[:, 2 * H :] + (r * h) @ W[2 * H :].T)
+    return z * h + (1 - z) * n
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_gru_step", "grade": true, "points": 4}
+# Hidden tests: 3 points random sizes, 1 sizes of one and large inputs.
+check(gru_step)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("gru", gru_step)
+rng = hidden.rng
+
+
+def case(N, D, H, scale=1.0):
+    return {
+        "x": scale * rng.normal(size=(N, D)),
+        "h": rng.uniform(-1, 1, size=(N, H)),
+        "U": rng.normal(size=(3 * H, D)),
+        "W": rng.normal(size=(3 * H, H)),
+        "b": rng.normal(size=3 * H),
+    }
+
+
+def logistic(a):
+    return 0.5 + 0.5 * np.tanh(a / 2)
+
+
+def reference(x, h, U, W, b):
+    H = h.shape[1]
+    rows = []
+    for one, old in zip(x, h, strict=True):
+        fed = U @ one + b
+        r = logistic(fed[:H] + W[:H] @ old)
+        z = logistic(fed[H:-H] + W[H:-H] @ old)
+        n = np.tanh(fed[-H:] + W[-H:] @ (r * old))
+        rows.append(n + z * (old - n))
+    return np.array(rows)
+
+
+hidden.part(3, "random sizes", [case(4, 3, 5), case(2, 6, 3), case(3, 1, 2)], reference)
+hidden.part(
+    1,
+    "one example, one unit, inputs of size 1000",
+    [case(1, 3, 2), case(3, 2, 1), case(2, 3, 4, 1e3)],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 2. One step, reset after the product (4 points)
+#
+# PyTorch, cuDNN and Keras reset **after** the product, and give the recurrent part of the candidate a bias of its own, because it is inside the reset:
+#
+# $$n = \tanh\left(b^n + U^n x + r \odot (W^n h' + b_{hn})\right).$$
+#
+# Gates and state are as before.
+# One product $W h'$ now serves all three blocks, which is why the fast libraries do it.
+#
+# Equations: gru-candidate-reset-after, gru-state.
+#
+# The function gets the arguments of `gru_step`, and `b_hn` (H,).
+# It returns the new state (N, H).
+
+
+# %% nbgrader={"grade_id": "gru_step_after", "solution": true}
+def gru_step_after(x, h, U, W, b, b_hn):
+    """Advance a GRU by one step, with the reset after the matrix product.
+
+    x (N, D), h (N, H), U (3H, D), W (3H, H), b (3H,) stacked r, z, n, b_hn (H,);
+    returns (N, H).
+    """
+    ### BEGIN SOLUTION
+    ar, az, an = np.split(x @ U.T + b, 3, axis=1)
+    hr, hz, hn = np.split(h @ W.T, 3, axis=1)
+    r, z = sigmoid(ar + hr), sigmoid(az + hz)
+    n = np.tanh(an + r * (hn + b_hn))
+    return z * h + (1 - z) * n
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_gru_step_after", "grade": true, "points": 4}
+# Hidden tests: 3 points random sizes, 1 sizes of one and large inputs.
+check(gru_step_after)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("gru", gru_step_after)
+rng = hidden.rng
+
+
+def case(N, D, H, scale=1.0):
+    return {
+        "x": scale * rng.normal(size=(N, D)),
+        "h": rng.uniform(-1, 1, size=(N, H)),
+        "U": rng.normal(size=(3 * H, D)),
+        "W": rng.normal(size=(3 * H, H)),
+        "b": rng.normal(size=3 * H),
+        "b_hn": rng.normal(size=H),
+    }
+
+
+def logistic(a):
+    return 0.5 + 0.5 * np.tanh(a / 2)
+
+
+def reference(x, h, U, W, b, b_hn):
+    H = h.shape[1]
+    rows = []
+    for one, old in zip(x, h, strict=True):
+        fed, back = U @ one + b, W @ old
+        r, z = logistic(fed[:H] + back[:H]), logistic(fed[H:-H] + back[H:-H])
+        n = np.tanh(fed[-H:] + np.diag(r) @ (back[-H:] + b_hn))
+        rows.append(n + z * (old - n))
+    return np.array(rows)
+
+
+hidden.part(3, "random sizes", [case(4, 3, 5), case(2, 6, 3), case(3, 1, 2)], reference)
+hidden.part(
+    1,
+    "one example, one unit, inputs of size 1000",
+    [case(1, 3, 2), case(3, 2, 1), case(2, 3, 4, 1e3)],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 3. One step back, reset before (7 points)
+#
+# The old state has four arrows out: straight into h, through the candidate, and into both gates.
+# With $\nabla_h$ known:
+#
+# $$\delta^n = (1 - z) \odot \nabla_h \odot (1 - n^2), \qquad \delta^z = (h' - n) \odot \nabla_h \odot z(1 - z), \qquad \delta^r = h' \odot (W^{n\top} \delta^n) \odot r(1 - r),$$
+#
+# $$\nabla_{h'} = z \odot \nabla_h + r \odot (W^{n\top} \delta^n) + W^{z\top} \delta^z + W^{r\top} \delta^r.$$
+#
+# For the parameters, each block's error meets what the block multiplied: for $W^r$ and $W^z$ that is $h'$, for $W^n$ it is $r \odot h'$.
+#
+# Equations: gru-candidate-backward, gru-update-backward, gru-reset-backward, gru-state-backward, gru-parameters.
+#
+# The function gets `dh` (N, H), the cached `h_prev` (N, H), `x` (N, D), `r`, `z`, `n` (N, H) each, and `U` (3H, D), `W` (3H, H).
+# It returns `dx` (N, D), `dh_prev` (N, H), `dU` (3H, D), `dW` (3H, H) and `db` (3H,).
+
+
+# %% nbgrader={"grade_id": "gru_step_backward", "solution": true}
+def gru_step_backward(dh, h_prev, x, r, z, n, U, W):
+    """Carry the gradient of the new state back over one GRU step, reset before the product.
+
+    dh, h_prev, r, z, n (N, H), x (N, D), U (3H, D), W (3H, H);
+    returns dx (N, D), dh_prev (N, H), dU (3H, D), dW (3H, H), db (3H,).
+    """
+    ### BEGIN SOLUTION
+    H = dh.shape[1]
+    dn = (1 - z) * dh * (1 - n**2)
+    dz = (h_prev - n) * dh * z * (1 - z)
+    reset = dn @ W[2 * H :]
+    dr = h_prev * reset * r * (1 - r)
+    dh_prev = z * dh + r * reset + dz @ W[H : 2 * H] + dr @ W[:H]
+    delta = np.hstack([dr, dz, dn])
+    dW = np.vstack([dr.T @ h_prev, dz.T @ h_prev, dn.T @ (r * h_prev)])
+    return delta @ U, dh_prev, delta.T @ x, dW, delta.sum(axis=0)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_gru_step_backward", "grade": true, "points": 7}
+# Hidden tests: 2 points values of a forward pass, 4 other cached values, 1 sizes of one.
+check(gru_step_backward)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("gru", gru_step_backward)
+rng = hidden.rng
+
+
+def case(N, D, H, real=True):
+    def cached():
+        return rng.uniform(0.1, 0.9, (N, H)) if real else rng.normal(scale=1.5, size=(N, H))
+
+    return {
+        "dh": rng.normal(size=(N, H)),
+        "h_prev": rng.normal(size=(N, H)),
+        "x": rng.normal(size=(N, D)),
+        "r": cached(),
+        "z": cached(),
+        "n": cached(),
+        "U": rng.normal(size=(3 * H, D)),
+        "W": rng.normal(size=(3 * H, H)),
+    }
+
+
+def reference(dh, h_prev, x, r, z, n, U, W):
+    N, H = dh.shape
+    dx, dh_prev = np.zeros(x.shape), np.zeros(dh.shape)
+    dU, dW, db = np.zeros(U.shape), np.zeros(W.shape), np.zeros(3 * H)
+    for k in range(N):
+        error = {}
+        error["n"] = np.diag(1 - n[k] ** 2) @ np.diag(1 - z[k]) @ dh[k]
+        error["z"] = np.diag(z[k] - z[k] ** 2) @ ((h_prev[k] - n[k]) * dh[k])
+        through = W[2 * H :].T @ error["n"]
+        error["r"] = np.diag(r[k] - r[k] ** 2) @ (h_prev[k] * through)
+        dh_prev[k] = np.diag(z[k]) @ dh[k] + np.diag(r[k]) @ through
+        for place, name in enumerate("rzn"):
+            rows = slice(place * H, (place + 1) * H)
+            seen = r[k] * h_prev[k] if name == "n" else h_prev[k]
+            if name != "n":
+                dh_prev[k] += W[rows].T @ error[name]
+            dx[k] += U[rows].T @ error[name]
+            dU[rows] += np.outer(error[name], x[k])
+            dW[rows] += np.outer(error[name], seen)
+            db[rows] += error[name]
+    return dx, dh_prev, dU, dW, db
+
+
+hidden.part(2, "values of a forward pass", [case(4, 3, 5), case(2, 6, 3)], reference)
+hidden.part(
+    4,
+    "cached values that no forward pass gives",
+    [case(3, 2, 4, False), case(5, 4, 2, False)],
+    reference,
+)
+hidden.part(
+    1, "one example, one unit", [case(1, 3, 2, False), case(3, 2, 1), case(1, 1, 1)], reference
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 4. One step back, reset after (6 points)
+#
+# With $q = W^n h' + b_{hn}$ the candidate is $n = \tanh(b^n + U^n x + r \odot q)$.
+# The errors $\delta^n$ and $\delta^z$ are as before.
+# The reset gate multiplied q, so
+#
+# $$\delta^r = q \odot \delta^n \odot r(1 - r), \qquad \nabla_{h'} = z \odot \nabla_h + W^{n\top} (r \odot \delta^n) + W^{z\top} \delta^z + W^{r\top} \delta^r,$$
+#
+# $$\nabla_{W^n} = \sum (r \odot \delta^n)\, h'^\top, \qquad \nabla_{b_{hn}} = \sum r \odot \delta^n .$$
+#
+# Equations: gru-reset-after-backward, gru-reset-after-parameters, gru-candidate-backward, gru-update-backward.
+#
+# The function gets the arguments of `gru_step_backward`, with the cached `q` (N, H) after `n`.
+# It returns `dx`, `dh_prev`, `dU`, `dW`, `db` and `db_hn` (H,).
+
+
+# %% nbgrader={"grade_id": "gru_step_after_backward", "solution": true}
+def gru_step_after_backward(dh, h_prev, x, r, z, n, q, U, W):
+    """Carry the gradient of the new state back over one GRU step, reset after the product.
+
+    dh, h_prev, r, z, n, q (N, H), x (N, D), U (3H, D), W (3H, H);
+    returns dx (N, D), dh_prev (N, H), dU (3H, D), dW (3H, H), db (3H,), db_hn (H,).
+    """
+    ### BEGIN SOLUTION
+    dn = (1 - z) * dh * (1 - n**2)
+    dz = (h_prev - n) * dh * z * (1 - z)
+    dr = q * dn * r * (1 - r)
+    delta = np.hstack([dr, dz, dn])
+    into = np.hstack([dr, dz, r * dn])
+    dh_prev = z * dh + into @ W
+    db_hn = (r * dn).sum(axis=0)
+    return delta @ U, dh_prev, delta.T @ x, into.T @ h_prev, delta.sum(axis=0), db_hn
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_gru_step_after_backward", "grade": true, "points": 6}
+# Hidden tests: 2 points values of a forward pass, 3 other cached values, 1 sizes of one.
+check(gru_step_after_backward)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("gru", gru_step_after_backward)
+rng = hidden.rng
+
+
+def case(N, D, H, real=True):
+    def cached():
+        return rng.uniform(0.1, 0.9, (N, H)) if real else rng.normal(scale=1.5, size=(N, H))
+
+    return {
+        "dh": rng.normal(size=(N, H)),
+        "h_prev": rng.normal(size=(N, H)),
+        "x": rng.normal(size=(N, D)),
+        "r": cached(),
+        "z": cached(),
+        "n": cached(),
+        "q": rng.normal(size=(N, H)),
+        "U": rng.normal(size=(3 * H, D)),
+        "W": rng.normal(size=(3 * H, H)),
+    }
+
+
+def reference(dh, h_prev, x, r, z, n, q, U, W):
+    N, H = dh.shape
+    dx, dh_prev = np.zeros(x.shape), np.zeros(dh.shape)
+    dU, dW, db, db_hn = np.zeros(U.shape), np.zeros(W.shape), np.zeros(3 * H), np.zeros(H)
+    for k in range(N):
+        candidate = np.diag(1 - n[k] ** 2) @ np.diag(1 - z[k]) @ dh[k]
+        update = np.diag(z[k] - z[k] ** 2) @ ((h_prev[k] - n[k]) * dh[k])
+        reset = np.diag(r[k] - r[k] ** 2) @ (q[k] * candidate)
+        gated = np.diag(r[k]) @ candidate
+        errors, recurrent = (reset, update, candidate), (reset, update, gated)
+        dh_prev[k] = np.diag(z[k]) @ dh[k]
+        for place in range(3):
+            rows = slice(place * H, (place + 1) * H)
+            dh_prev[k] += W[rows].T @ recurrent[place]
+            dx[k] += U[rows].T @ errors[place]
+            dU[rows] += np.outer(errors[place], x[k])
+            dW[rows] += np.outer(recurrent[place], h_prev[k])
+            db[rows] += errors[place]
+        db_hn += gated
+    return dx, dh_prev, dU, dW, db, db_hn
+
+
+hidden.part(2, "values of a forward pass", [case(4, 3, 5), case(2, 6, 3)], reference)
+hidden.part(
+    3,
+    "cached values that no forward pass gives",
+    [case(3, 2, 4, False), case(5, 4, 2, False)],
+    reference,
+)
+hidden.part(
+    1, "one example, one unit", [case(1, 3, 2, False), case(3, 2, 1), case(1, 1, 1)], reference
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 5. The sequence, with padding (4 points)
+#
+# The step of exercise 1 at every time.
+# As in chapter 1, outputs on padding are zero and the state of a row stays as its last real step left it.
+#
+# Equations: gru-state, rnn-recurrence, rnn-mask.
+#
+# The function gets `xs` (T, N, D), `h0` (N, H), `U`, `W`, `b` and `lengths` (N,).
+# It returns `hs` (T, N, H) and `h_last` (N, H).
+# Write it without calling your `gru_step`, or copy its lines: each cell is graded by itself.
+
+
+# %% nbgrader={"grade_id": "gru_forward", "solution": true}
+def gru_forward(xs, h0, U, W, b, lengths):
+    """Run a GRU over a padded batch, with the reset before the matrix product.
+
+    xs (T, N, D), h0 (N, H), U (3H, D), W (3H, H), b (3H,), lengths (N,) integers from 1 to T;
+    returns hs (T, N, H), zero on padding, and h_last (N, H).
+    """
+    ### BEGIN SOLUTION
+    T, N, _ = xs.shape
+    H = h0.shape[1]
+    hs = np.zeros((T, N, H))
+    h = h0
+    for t in range(T):
+        a = xs[t] @ U.T + b
+        rz = sigmoid(a[:, : 2 * H] + h @ W[: 2 * H].T)
+        r, z = rz[:, :H], rz[:, H:]
+        n = np.tanh(a[:, 2 * H :] + (r * h) @ W[2 * H :].T)
+        live = (t < lengths)[:, None]
+        new = z * h + (1 - z) * n
+        hs[t] = np.where(live, new, 0.0)
+        h = np.where(live, new, h)
+    return hs, h
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_gru_forward", "grade": true, "points": 4}
+# Hidden tests: 2 points full lengths, 2 padded batches and sizes of one.
+check(gru_forward)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("gru", gru_forward)
+rng = hidden.rng
+
+
+def case(T, D, H, lengths):
+    N = len(lengths)
+    return {
+        "xs": rng.normal(size=(T, N, D)),
+        "h0": rng.uniform(-1, 1, size=(N, H)),
+        "U": rng.normal(size=(3 * H, D)),
+        "W": rng.normal(size=(3 * H, H)),
+        "b": rng.normal(size=3 * H),
+        "lengths": np.array(lengths),
+    }
+
+
+def logistic(a):
+    return 0.5 + 0.5 * np.tanh(a / 2)
+
+
+def reference(xs, h0, U, W, b, lengths):
+    H = h0.shape[1]
+    hs, last = np.zeros((*xs.shape[:2], H)), h0.copy()
+    for k, length in enumerate(lengths):
+        for t in range(length):
+            fed, old = U @ xs[t, k] + b, last[k].copy()
+            r, z = logistic(fed[:H] + W[:H] @ old), logistic(fed[H:-H] + W[H:-H] @ old)
+            n = np.tanh(fed[-H:] + W[-H:] @ (r * old))
+            hs[t, k] = last[k] = n + z * (old - n)
+    return hs, last
+
+
+hidden.part(
+    2, "all sequences of full length", [case(4, 2, 5, [4, 4, 4]), case(6, 3, 2, [6, 6])], reference
+)
+hidden.part(
+    2,
+    "padded batches, one step, one example, one unit",
+    [case(5, 3, 4, [2, 5, 1]), case(4, 2, 3, [1, 3]), case(1, 2, 3, [1, 1]), case(4, 2, 1, [3])],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 6. The sequence back, with padding (7 points)
+#
+# Go from the last step to the first with the equations of exercise 3.
+# A state gets what comes back from the next step and, in `dhs`, what comes from its own output.
+# On padding, `dhs` is ignored, nothing goes to the parameters, `dxs` is zero, and the state's gradient passes through unchanged.
+#
+# Equations: gru-state-backward, gru-candidate-backward, gru-update-backward, gru-reset-backward, gru-parameters.
+#
+# The function gets `dhs` (T, N, H), `dh_last` (N, H), the states `hs` (T, N, H), `h0` (N, H), `xs` (T, N, D), the cached gates `rs`, `zs`, `ns` (T, N, H) each, `lengths` (N,), and `U`, `W`.
+# It returns `dxs` (T, N, D), `dh0` (N, H), `dU` (3H, D), `dW` (3H, H) and `db` (3H,).
+
+
+# %% nbgrader={"grade_id": "gru_backward", "solution": true}
+def gru_backward(dhs, dh_last, hs, h0, xs, rs, zs, ns, lengths, U, W):
+    """Backpropagate through time over a padded batch, reset before the matrix product.
+
+    dhs, hs, rs, zs, ns (T, N, H), dh_last, h0 (N, H), xs (T, N, D), lengths (N,),
+    U (3H, D), W (3H, H);
+    returns dxs (T, N, D), dh0 (N, H), dU (3H, D), dW (3H, H), db (3H,).
+    """
+    ### BEGIN SOLUTION
+    H = h0.shape[1]
+    dxs, dU, dW, db = np.zeros_like(xs), np.zeros_like(U), np.zeros_like(W), np.zeros(3 * H)
+    dh = dh_last
+    for t in reversed(range(len(xs))):
+        live = (t < lengths)[:, None]
+        h_prev = hs[t - 1] if t > 0 else h0
+        r, z, n = rs[t], zs[t], ns[t]
+        total = np.where(live, dhs[t] + dh, 0.0)
+        dn = (1 - z) * total * (1 - n**2)
+        dz = (h_prev - n) * total * z * (1 - z)
+        reset = dn @ W[2 * H :]
+        dr = h_prev * reset * r * (1 - r)
+        delta = np.hstack([dr, dz, dn])
+        dxs[t] = delta @ U
+        dU += delta.T @ xs[t]
+        dW += np.vstack([dr.T @ h_prev, dz.T @ h_prev, dn.T @ (r * h_prev)])
+        db += delta.sum(axis=0)
+        back = z * total + r * reset + dz @ W[H : 2 * H] + dr @ W[:H]
+        dh = np.where(live, back, dh)
+    return dxs, dh, dU, dW, db
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_gru_backward", "grade": true, "points": 7}
+# Hidden tests: 2 points full lengths, 4 padded batches with anything on padding, 1 sizes of one.
+check(gru_backward)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("gru", gru_backward)
+rng = hidden.rng
+
+
+def case(T, D, H, lengths):
+    N = len(lengths)
+    shape = (T, N, H)
+    return {
+        "dhs": rng.normal(size=shape),
+        "dh_last": rng.normal(size=(N, H)),
+        "hs": rng.normal(size=shape),
+        "h0": rng.normal(size=(N, H)),
+        "xs": rng.normal(size=(T, N, D)),
+        "rs": rng.uniform(-0.3, 1.3, size=shape),
+        "zs": rng.uniform(-0.3, 1.3, size=shape),
+        "ns": rng.normal(size=shape),
+        "lengths": np.array(lengths),
+        "U": rng.normal(size=(3 * H, D)),
+        "W": 0.5 * rng.normal(size=(3 * H, H)),
+    }
+
+
+def reference(dhs, dh_last, hs, h0, xs, rs, zs, ns, lengths, U, W):
+    H = h0.shape[1]
+    dxs, dh0 = np.zeros(xs.shape), np.zeros(h0.shape)
+    dU, dW, db = np.zeros(U.shape), np.zeros(W.shape), np.zeros(3 * H)
+    for k, length in enumerate(lengths):
+        arriving = dh_last[k]
+        for t in range(length - 1, -1, -1):
+            old = hs[t - 1, k] if t else h0[k]
+            r, z, n = rs[t, k], zs[t, k], ns[t, k]
+            total = arriving + dhs[t, k]
+            candidate = (1 - n * n) * (1 - z) * total
+            update = (z - z * z) * (old - n) * total
+            through = W[2 * H :].T @ candidate
+            reset = (r - r * r) * old * through
+            arriving = z * total + r * through + W[:H].T @ reset + W[H : 2 * H].T @ update
+            stacked = np.concatenate([reset, update, candidate])
+            dxs[t, k] = U.T @ stacked
+            dU += np.outer(stacked, xs[t, k])
+            db += stacked
+            dW[: 2 * H] += np.outer(stacked[: 2 * H], old)
+            dW[2 * H :] += np.outer(candidate, r * old)
+        dh0[k] = arriving
+    return dxs, dh0, dU, dW, db
+
+
+hidden.part(
+    2, "all sequences of full length", [case(4, 2, 5, [4, 4, 4]), case(5, 3, 2, [5, 5])], reference
+)
+hidden.part(4, "padded batches", [case(5, 3, 4, [2, 5, 1]), case(6, 2, 3, [3, 6, 6, 4])], reference)
+hidden.part(
+    1,
+    "one step, one example, one unit",
+    [case(1, 2, 3, [1, 1]), case(5, 2, 3, [3]), case(3, 2, 1, [2, 3])],
+    reference,
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 7. The simplified GRU back (5 points)
+#
+# Without a reset gate there are two blocks, **z, n**, in this order: `U` (2H, D), `W` (2H, H), `b` (2H,).
+#
+# $$n = \tanh(b^n + U^n x + W^n h'), \qquad h = z \odot h' + (1 - z) \odot n,$$
+#
+# $$\nabla_{h'} = z \odot \nabla_h + W^{z\top} \delta^z + W^{n\top} \delta^n .$$
+#
+# Equations: gru-simplified-candidate, gru-simplified-backward, gru-candidate-backward, gru-update-backward.
+#
+# The function gets `dh`, `h_prev`, `z`, `n` (N, H) each, `x` (N, D), `U` (2H, D), `W` (2H, H).
+# It returns `dx` (N, D), `dh_prev` (N, H), `dU` (2H, D), `dW` (2H, H) and `db` (2H,).
+
+
+# %% nbgrader={"grade_id": "simplified_gru_backward", "solution": true}
+def simplified_gru_backward(dh, h_prev, x, z, n, U, W):
+    """Carry the gradient of the new state back over one step of the GRU without reset gate.
+
+    dh, h_prev, z, n (N, H), x (N, D), U (2H, D), W (2H, H) stacked z, n;
+    returns dx (N, D), dh_prev (N, H), dU (2H, D), dW (2H, H), db (2H,).
+    """
+    ### BEGIN SOLUTION
+    dn = (1 - z) * dh * (1 - n**2)
+    dz = (h_prev - n) * dh * z * (1 - z)
+    delta = np.hstack([dz, dn])
+    return delta @ U, z * dh + delta @ W, delta.T @ x, delta.T @ h_prev, delta.sum(axis=0)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_simplified_gru_backward", "grade": true, "points": 5}
+# Hidden tests: 2 points values of a forward pass, 2 other cached values, 1 sizes of one.
+check(simplified_gru_backward)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("gru", simplified_gru_backward)
+rng = hidden.rng
+
+
+def case(N, D, H, real=True):
+    def cached():
+        return rng.uniform(0.1, 0.9, (N, H)) if real else rng.normal(scale=1.5, size=(N, H))
+
+    return {
+        "dh": rng.normal(size=(N, H)),
+        "h_prev": rng.normal(size=(N, H)),
+        "x": rng.normal(size=(N, D)),
+        "z": cached(),
+        "n": cached(),
+        "U": rng.normal(size=(2 * H, D)),
+        "W": rng.normal(size=(2 * H, H)),
+    }
+
+
+def reference(dh, h_prev, x, z, n, U, W):
+    N, H = dh.shape
+    dx, dh_prev = np.zeros(x.shape), np.zeros(dh.shape)
+    dU, dW, db = np.zeros(U.shape), np.zeros(W.shape), np.zeros(2 * H)
+    for k in range(N):
+        update = np.diag(z[k] - z[k] ** 2) @ ((h_prev[k] - n[k]) * dh[k])
+        candidate = np.diag(1 - n[k] ** 2) @ np.diag(1 - z[k]) @ dh[k]
+        dh_prev[k] = z[k] * dh[k] + W[:H].T @ update + W[H:].T @ candidate
+        both = np.concatenate([update, candidate])
+        dx[k] = U.T @ both
+        dU += np.outer(both, x[k])
+        dW += np.outer(both, h_prev[k])
+        db += both
+    return dx, dh_prev, dU, dW, db
+
+
+hidden.part(2, "values of a forward pass", [case(4, 3, 5), case(2, 6, 3)], reference)
+hidden.part(
+    2,
+    "cached values that no forward pass gives",
+    [case(3, 2, 4, False), case(5, 4, 2, False)],
+    reference,
+)
+hidden.part(
+    1, "one example, one unit", [case(1, 3, 2, False), case(3, 2, 1), case(1, 1, 1)], reference
+)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 8. The other meaning of z (3 points)
+#
+# Half of the literature writes $h = (1 - z) \odot h' + z \odot n$: there $z = 1$ takes the new state.
+# The two are the same family, because $\sigma(-a) = 1 - \sigma(a)$.
+# Given the parameters of a GRU in one convention, return those of the GRU in the other convention that computes the same states.
+#
+# Equations: gru-flip.
+#
+# The function gets `U` (3H, D), `W` (3H, H) and `b` (3H,), stacked r, z, n.
+# It returns `U`, `W`, `b` of the other convention. The arguments must stay as they are.
+
+
+# %% nbgrader={"grade_id": "flip_update_gate", "solution": true}
+def flip_update_gate(U, W, b):
+    """Convert a GRU's parameters between the two meanings of the update gate.
+
+    U (3H, D), W (3H, H), b (3H,) stacked r, z, n; returns U, W, b.
+    """
+    ### BEGIN SOLUTION
+    H = W.shape[1]
+    sign = np.ones(3 * H)
+    sign[H : 2 * H] = -1
+    return sign[:, None] * U, sign[:, None] * W, sign * b
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_flip_update_gate", "grade": true, "points": 3}
+# Hidden tests: 2 points random sizes, 1 sizes of one.
+check(flip_update_gate)
+### BEGIN HIDDEN TESTS
+import numpy as np
+
+from grading.hidden import Hidden
+
+hidden = Hidden("gru", flip_update_gate)
+rng = hidden.rng
+
+
+def case(D, H):
+    return {
+        "U": rng.normal(size=(3 * H, D)),
+        "W": rng.normal(size=(3 * H, H)),
+        "b": rng.normal(size=3 * H),
+    }
+
+
+def reference(U, W, b):
+    H = W.shape[1]
+    flipped = []
+    for array in (U, W, b):
+        r, z, n = array[:H], array[H : 2 * H], array[2 * H :]
+        flipped.append(np.concatenate([r, -z, n]))
+    return tuple(flipped)
+
+
+hidden.part(2, "random sizes", [case(3, 5), case(6, 2)], reference)
+hidden.part(1, "one feature, one unit", [case(1, 3), case(2, 1)], reference)
+hidden.score()
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Hand in
+#
+# Save the notebook and submit it as `gru.ipynb`.
+# *Validate* (in JupyterLab's nbgrader menu, or `nbgrader validate gru.ipynb`) reruns all visible checks from a fresh start.
