@@ -7,7 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +270,41 @@ def test_a_running_scheduler_is_used(course: Path) -> None:
     ) as cluster:
         report = batch.grade(batch.Course(course), small.NAME, scheduler=cluster.scheduler_address)
     assert scores(report) == SCORES
+
+
+@pytest.fixture
+def postgres(tmp_path: Path) -> Iterator[str]:
+    """The address of a database on a PostgreSQL server of one's own."""
+    pytest.importorskip("psycopg")
+    if not all(map(shutil.which, ("initdb", "pg_ctl"))):
+        pytest.skip("PostgreSQL is not installed")
+    # The server refuses to run as root; its folder must be reachable for a plain user.
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    shed: list[str] = []
+    if os.getuid() == 0:
+        os.chown(folder, 65534, 65534)
+        shed = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    data, options = str(folder / "data"), f"-c listen_addresses='' -k {folder}"
+    try:
+        quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder}
+        command = ["initdb", "-D", data, "-U", "grader", "-A", "trust", "--no-sync"]
+        subprocess.run([*shed, *command], **quiet)
+        log = ["-l", str(folder / "log"), "-o", options, "-w", "start"]
+        subprocess.run([*shed, "pg_ctl", "-D", data, *log], **quiet)
+        yield f"postgresql+psycopg://grader@/postgres?host={folder}"
+        subprocess.run([*shed, "pg_ctl", "-D", data, "-m", "immediate", "stop"], **quiet)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_the_gradebook_may_be_postgresql(course: Path, postgres: str) -> None:
+    fill(course)
+    report = batch.grade(batch.Course(course, postgres), small.NAME, jobs=2)
+    expected = {name: score for name, score in SCORES.items() if name != "absent"}
+    assert scores(report) == expected
+    with batch.Course(course, postgres).gradebook() as gradebook:
+        assert gradebook.find_submission(small.NAME, "loop").score == 6.0
+    assert marks(course) == {}
 
 
 def test_a_spreadsheet_runs_no_formula(tmp_path: Path) -> None:

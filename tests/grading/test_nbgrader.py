@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import course as small
@@ -9,7 +10,7 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from grading import batch
+from grading import batch, preprocessors
 
 SCRIPT = "<script>alert('taken')</script>"
 
@@ -90,6 +91,36 @@ def test_autograde_feedback_and_export(course: Path) -> None:
         path = course / "autograded" / student / "tiny" / "tiny.ipynb"
         nbformat.validate(nbformat.read(path, 4))
         assert shape(path) == before
+
+
+def test_markup_is_only_text_where_formgrader_shows_it(course: Path) -> None:
+    from nbconvert.exporters import HTMLExporter
+
+    hand_in(course)
+    batch.grade(batch.Course(course), small.NAME, jobs=1)
+    exporter = HTMLExporter(template_name="classic")  # formgrader's template extends it
+    page, _ = exporter.from_filename(str(course / "autograded/cheat/tiny/tiny.ipynb"))
+    assert SCRIPT not in page
+    assert "&lt;script&gt;alert" in page
+    assert "SECRET_NUMBERS" not in page
+
+
+def test_nbgrader_refuses_without_bubblewrap(
+    course: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(course)
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name, *a: None if name == "bwrap" else which(name))
+    preprocessors.close_graders()
+    with pytest.raises(SystemExit):
+        small.run_nbgrader(course, "autograde", small.NAME)
+    assert "apt-get install bubblewrap" in capsys.readouterr().err
+    assert {score for score, _ in scores(course).values()} == {0.0}
+    assert not list((course / "autograded").rglob("*.ipynb"))
+    small.run_nbgrader(course, "autograde", small.NAME, "--Isolate.sandbox=False")
+    assert scores(course)["right"] == (9.0, False)
+    page = (course / "autograded/right/tiny/tiny.ipynb").read_text()
+    assert "Graded without a sandbox" in page
 
 
 def shape(path: Path) -> list[object]:
