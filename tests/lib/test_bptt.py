@@ -65,6 +65,7 @@ def test_backward_is_the_equations(rng):
     checks.assert_same(tuple(dparams), (dU, dW, db))
 
 
+@pytest.mark.equations("rnn-recurrence")
 @pytest.mark.parametrize("lengths", [None, LENGTHS])
 @pytest.mark.parametrize("cell", [RNN(D, H), LSTM(D, H)], ids=lambda cell: type(cell).__name__)
 def test_any_cell_gives_what_a_hoisted_one_gives(cell, lengths):
