@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -25,7 +26,7 @@ from grading import intake
 from grading.assignment import Assignment, CourseError
 from grading.engine import Grader, Result, refuse
 from grading.intake import Refused, mark
-from grading.sandbox import SandboxError
+from grading.sandbox import SandboxMissing, SandboxUnusable
 
 PLOTTING = ("matplotlib.pyplot", "matplotlib_inline.backend_inline")
 """Imported ahead where a submission draws: it takes longer than all else together."""
@@ -108,7 +109,7 @@ def _cell(value: Any) -> str:
 
 # --- workers ---------------------------------------------------------------------
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _warm: dict[str, Grader] = {}
 
 
@@ -126,8 +127,9 @@ def grade_here(assignment: Assignment, digest: str, data: bytes, note: str) -> R
 
 def close_graders() -> None:
     """Stop the sandboxes' parents of this process."""
-    while _warm:
-        _warm.popitem()[1].close()
+    with _lock:
+        while _warm:
+            _warm.popitem()[1].close()
 
 
 class Workers:
@@ -152,7 +154,7 @@ class Workers:
 
         Raises
         ------
-        SandboxError
+        SandboxUnusable
             Where sandboxes do not work on this machine.
         """
         if self.jobs == 1 and self.scheduler is None:
@@ -216,7 +218,7 @@ class Workers:
             for future in running:
                 submission = under_way.pop(future)
                 error = future.exception()
-                if isinstance(error, SandboxError) and not under_way_elsewhere(error):
+                if isinstance(error, SandboxUnusable):
                     raise error
                 result = future.result() if error is None else broken(assignment, error)
                 future.release()
@@ -251,20 +253,13 @@ def _adopt() -> None:
     atexit.register(close_graders)
 
 
-def under_way_elsewhere(error: BaseException) -> bool:
-    """Tell a sandbox that failed once from one that cannot work at all."""
-    return "does not start" not in str(error) and "not installed" not in str(error)
-
-
 def _guarded(assignment: Assignment, digest: str, submission: Submission) -> Result:
     try:
         return grade_here(assignment, digest, submission.data(assignment), submission.note)
     except Refused as error:
         return refuse(assignment, str(error))
-    except SandboxError as error:
-        if not under_way_elsewhere(error):
-            raise
-        return broken(assignment, error)
+    except SandboxUnusable:
+        raise
     except Exception as error:
         return broken(assignment, error)
 
@@ -497,11 +492,13 @@ def grade(
 
     Raises
     ------
-    CourseError, SandboxError
+    CourseError, SandboxUnusable
         Where nothing can be graded.
     """
     with course.gradebook() as gradebook:
         assignment = course.prepare(gradebook, name, isolated)
+        if assignment.isolated and scheduler is None and shutil.which("bwrap") is None:
+            raise SandboxMissing
         best = sum(assignment.points.values())
         rows: dict[str, Row] = {}
         waiting: list[Submission] = []

@@ -44,11 +44,15 @@ class SandboxError(Exception):
     """The sandbox itself does not work: no fault of a submission."""
 
 
-class SandboxMissing(SandboxError):
+class SandboxUnusable(SandboxError):
+    """No sandbox works on this machine: there is no point in going on."""
+
+
+class SandboxMissing(SandboxUnusable):
     """There is no bubblewrap."""
 
-    def __init__(self) -> None:
-        super().__init__(INSTALL)
+    def __init__(self, message: str = INSTALL) -> None:
+        super().__init__(message)
 
 
 class Ended(Exception):
@@ -275,7 +279,7 @@ class Nursery:
     ------
     SandboxMissing
         Where bubblewrap is not installed.
-    SandboxError
+    SandboxUnusable
         Where it does not work.
     """
 
@@ -309,9 +313,9 @@ class Nursery:
         self.mode = "once" if not isolated else mode
         try:
             self._choose_mode()
-        except BaseException:
+        except SandboxError as error:
             self.close()
-            raise
+            raise SandboxUnusable(str(error)) from error
 
     def _choose_mode(self) -> None:
         if self.mode in ("auto", "fork"):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import shutil
 import struct
 import subprocess
@@ -17,7 +18,7 @@ from grading.assignment import Assignment
 from grading.engine import Grader
 from grading.limits import Limits
 from grading.proxy import LearnerError, Outcome, Proxy
-from grading.sandbox import Ended, Nursery, SandboxError
+from grading.sandbox import Ended, Nursery, SandboxMissing, SandboxUnusable
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -107,8 +108,16 @@ def test_processor_time_is_limited(assignment: Assignment) -> None:
 
 
 def test_a_sandbox_that_cannot_start_is_no_fault_of_a_learner(assignment: Assignment) -> None:
-    with pytest.raises(SandboxError, match="does not start"):
+    with pytest.raises(SandboxUnusable, match="does not start"):
         Nursery(assignment.files, {"codec.py": b"1 / 0"}, Limits())
+
+
+def test_what_a_worker_raises_arrives(assignment: Assignment) -> None:
+    arrived = pickle.loads(pickle.dumps(SandboxMissing()))
+    assert isinstance(arrived, SandboxMissing)
+    assert "apt-get install bubblewrap" in str(arrived)
+    error = pickle.loads(pickle.dumps(LearnerError("timeout", "it did not return")))
+    assert (error.kind, str(error)) == ("timeout", "it did not return")
 
 
 @pytest.mark.parametrize("machine", sorted(confined.MACHINES))
