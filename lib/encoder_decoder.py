@@ -556,7 +556,9 @@ class EncoderDecoder:
         source_lengths: np.ndarray | None = None,
         target_lengths: np.ndarray | None = None,
     ) -> tuple[float, EncoderDecoderParams]:
-        """One training step's forward, :func:`loss` and backward; arguments as ``forward``.
+        """One training step: forward, :func:`lib.endings.loss`, backward.
+
+        Arguments as ``forward``.
 
         Returns
         -------

@@ -43,7 +43,9 @@ def finish_body(
 
     body = IMAGE.sub(add, context["body"])
     # The role that docutils gives to a reference is deprecated, and wrong in its list.
-    context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
+    body = body.replace('role="doc-biblioentry"', 'role="listitem"')
+    # A folded cell is named by what is written on it.
+    context["body"] = body.replace(' aria-label="Toggle hidden content"', "")
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

@@ -40,6 +40,12 @@
       icon.setAttribute("aria-hidden", "true");
     }
   };
-  document.addEventListener("DOMContentLoaded", name);
-  window.addEventListener("load", unname);
+  document.addEventListener("DOMContentLoaded", () => {
+    name();
+    unname();
+    // Font Awesome puts the icons there when it is ready, before or after "load".
+    for (const button of document.querySelectorAll(".theme-switch-button")) {
+      new MutationObserver(unname).observe(button, { childList: true });
+    }
+  });
 })();
