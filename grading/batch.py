@@ -30,6 +30,15 @@ from grading.sandbox import SandboxMissing, SandboxUnusable
 
 PLOTTING = ("matplotlib.pyplot", "matplotlib_inline.backend_inline")
 """Imported ahead where a submission draws: it takes longer than all else together."""
+DASK = {
+    # What it records of itself grows with the batch and takes time.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.admin.system-monitor.log-length": 60,
+    "distributed.admin.log-length": 100,
+    "distributed.admin.low-level-log-length": 100,
+    "distributed.admin.large-graph-warning-threshold": "1GB",
+}
 WINDOW = 3
 """Submissions under way for each worker."""
 
@@ -178,7 +187,7 @@ class Workers:
         import dask
         from distributed import Client, LocalCluster, as_completed
 
-        dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
+        dask.config.set(DASK)
         cluster = None
         if self.scheduler is None:
             with _keyboard_ignored():

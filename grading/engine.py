@@ -278,9 +278,10 @@ class Grader:
             return self._invoke(session, result, grade_id, failures, name, args, kwargs)
 
         body, last = self._compiled(grade_id)
+        names: dict[str, Any] = {}
         try:
             with self._surroundings(words):
-                names = dict(self._namespace())
+                names |= self._namespace()
                 names |= {name: Proxy(name, invoke) for name in self._functions}
                 exec(body, names)
                 score = eval(last, names) if last is not None else None
@@ -300,6 +301,9 @@ class Grader:
                 )
             ]
             return
+        finally:
+            # Functions of the test hold the names that hold them, and so the whole submission.
+            names.clear()
         text = words.getvalue()[:OUTPUT]
         if trouble:
             text += f"{grade_id}: {trouble}\n"
