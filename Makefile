@@ -44,8 +44,7 @@ $(INSTALLED): requirements.txt constraints.txt pyproject.toml tools/bootstrap.py
 	@$(PYTHON) tools/bootstrap.py --venv $(VENV)
 
 course: book exercises sample
-	@$(BIN)/python tools/sample_class.py --show
-	@echo "The book: _build/html/index.html"
+	@echo "The book:       _build/html/index.html"
 
 book: $(STAMPS)/book
 $(STAMPS)/book: $(INSTALLED) $(BOOK) $(LIB) tools/book.py $(CHAPTERS:%=$(STAMPS)/exercises-%)
@@ -63,8 +62,9 @@ $(STAMPS)/exercises-%: $(INSTALLED) $$(wildcard solutions/$$*/*.py) $(LIB) gradi
 	@mkdir -p $(STAMPS) && touch $@
 
 sample: $(STAMPS)/sample
+	@$(BIN)/python tools/sample_class.py --show
 $(STAMPS)/sample: $(INSTALLED) $(CHAPTERS:%=$(STAMPS)/exercises-%) $(GRADING) $(LIB) tools/sample_class.py
-	@$(BIN)/python tools/sample_class.py --jobs $(JOBS)
+	@$(BIN)/python tools/sample_class.py --jobs $(JOBS) >/dev/null
 	@mkdir -p $(STAMPS) && touch $@
 
 learner: _build/learner/recurrent-networks.zip

@@ -266,7 +266,7 @@ def main(argv: list[str] | None = None) -> int:
             text = table(arguments.chapter, course, found)
             wrong = [row.member.name for row in found if row.score != row.member.deserved]
             if wrong:
-                print(text)
+                print(text, file=sys.stderr)
                 raise GradingError(
                     f"not the mark deserved: {', '.join(wrong)}; see {course / 'log.txt'}"
                 )
