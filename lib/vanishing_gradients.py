@@ -8,6 +8,7 @@ offered here under the same names.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Any, NamedTuple, TypeVar
 
@@ -405,6 +406,14 @@ class SkipRNN(HoistedCell):
             return self.delay
         return (self.delay,) * self.hidden_size  # type: ignore[return-value]
 
+    @cached_property
+    def _groups(self) -> list[tuple[int, np.ndarray | None]]:
+        """Each delay and which units have it (H,); ``None`` where all have the same."""
+        different = sorted(set(self.delays))
+        if len(different) == 1:
+            return [(different[0], None)]
+        return [(d, np.equal(self.delays, d)) for d in different]
+
     def init(self, rng: np.random.Generator) -> SkipParams:
         """Draw parameters from U(−1/√H, 1/√H)."""
         H, D = self.hidden_size, self.input_size
@@ -440,10 +449,9 @@ class SkipRNN(HoistedCell):
         Equations: vanishing-gradients-skip, vanishing-gradients-removed.
         """
         history = (state.h, *state.past)
-        far = np.empty_like(state.h)
-        for d in set(self.delays):
-            units = np.equal(self.delays, d)
-            far[:, units] = history[d - 1][:, units]
+        far = history[self._groups[0][0] - 1]
+        for d, units in self._groups[1:]:
+            far = np.where(units, history[d - 1], far)
         a = projected
         a += far @ params.R.T
         if params.W is not None:
@@ -464,8 +472,8 @@ class SkipRNN(HoistedCell):
         if params.W is not None:
             history[0] = history[0] + delta @ params.W
         far = delta @ params.R
-        for d in set(self.delays):
-            history[d - 1] = history[d - 1] + far * np.equal(self.delays, d)
+        for d, units in self._groups:
+            history[d - 1] = history[d - 1] + (far if units is None else far * units)
         return out, SkipState(history[0], tuple(history[1:]))
 
     def collect(
@@ -582,7 +590,9 @@ class LeakyRNN(HoistedCell):
         """
         if params.leak is not None:
             return sigmoid(params.leak)
-        return np.broadcast_to(np.asarray(self.alpha, params.b.dtype), params.b.shape)
+        alpha = np.empty_like(params.b)
+        alpha[...] = self.alpha
+        return alpha
 
     def initial_state(self, batch_size: int, dtype: Any = np.float64) -> LeakyState:
         """Return h = 0 (N, H)."""
