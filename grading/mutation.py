@@ -269,7 +269,7 @@ def mutants(slug: str) -> list[Mutant]:
     return found
 
 
-class _TooLongError(Exception):
+class _TooLongError(BaseException):
     pass
 
 
