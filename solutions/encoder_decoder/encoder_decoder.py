@@ -872,7 +872,7 @@ def beam_search(h0, drive, E, U, W, V, c, end, width, max_length, alpha):
     ### BEGIN SOLUTION
     beam = [((), h0, 0.0)]
     finished = []
-    while beam and len(beam[0][0]) < max_length:
+    for _ in range(max_length):
         continued = []
         for written, h, log_p in beam:
             symbol = written[-1] if written else len(E) - 1
