@@ -284,8 +284,8 @@ def loss_cliff(
 ) -> CliffGradient:
     """Compute the loss of one unit h^(t) = σ(w h^(t−1) + b) at many weights at once.
 
-    L = (h^(steps) − target)². Where the unit's fixed points change, the loss over (w, b)
-    has a wall, and the gradient on it is very large.
+    L = (h^(steps) − target)². Where the start passes from one fixed point's basin to the
+    other's, the loss over (w, b) has a wall, and the gradient on it is very large.
 
     Parameters
     ----------
@@ -407,8 +407,8 @@ class SkipRNN(HoistedCell):
         return (self.delay,) * self.hidden_size  # type: ignore[return-value]
 
     @cached_property
-    def _groups(self) -> list[tuple[int, np.ndarray | None]]:
-        """Each delay and which units have it (H,); ``None`` where all have the same."""
+    def _groups(self) -> list[tuple[int, Any]]:
+        """Each delay, and which units have it: bool (H,), or ``None`` where all have the same."""
         different = sorted(set(self.delays))
         if len(different) == 1:
             return [(different[0], None)]
