@@ -22,7 +22,7 @@
 # Sequences are time-major: symbols are (T, N), states (T, N, H); rows are examples; a gradient has the shape of what it is the gradient of, and its name with a `d` in front.
 # The context C has M numbers, and M need not be H.
 #
-# In all there are 48 points. Working time: about four hours.
+# In all there are 49 points. Working time: about four hours.
 
 # %% nbgrader={"grade_id": "setup", "locked": true}
 import numpy as np
