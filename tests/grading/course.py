@@ -121,19 +121,24 @@ def run_nbgrader(root: Path, command: str, *arguments: str) -> None:
     from jupyter_core.application import NoStart
     from nbgrader.apps.nbgraderapp import NbGraderApp
 
-    # nbgrader calls the command alembic when it makes a gradebook.
-    scripts = str(Path(sys.executable).parent)
-    if scripts not in os.environ["PATH"].split(os.pathsep):
-        os.environ["PATH"] = os.pathsep.join([scripts, os.environ["PATH"]])
+    scripts_on_path()
     with inside(root):
         app = NbGraderApp()
         try:
-            app.initialize([command, *arguments, "--log-level=ERROR"])
+            quiet = [] if any("log-level" in a for a in arguments) else ["--log-level=ERROR"]
+            app.initialize([command, *arguments, *quiet])
             with contextlib.suppress(NoStart):
                 app.start()
         finally:
             if app.subapp is not None:
                 type(app.subapp).clear_instance()
+
+
+def scripts_on_path() -> None:
+    """Let nbgrader find the command alembic, which it calls when it makes a gradebook."""
+    scripts = str(Path(sys.executable).parent)
+    if scripts not in os.environ["PATH"].split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([scripts, os.environ["PATH"]])
 
 
 @contextlib.contextmanager
