@@ -87,6 +87,7 @@ format: $(INSTALLED)
 
 # Every part runs, whatever became of the one before; pytest comes last.
 test: $(INSTALLED) exercises learner
+	@$(PYTHON) tools/bootstrap.py --for-tests
 	@status=0; \
 	$(MAKE) --no-print-directory LOCKED=1 lint || status=1; \
 	$(MAKE) --no-print-directory LOCKED=1 book || status=1; \

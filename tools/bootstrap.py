@@ -23,6 +23,12 @@ class BootstrapError(Exception):
     """Something that the user has to mend, in words."""
 
 
+def missing_for_tests() -> list[str]:
+    """List the Debian packages that tests alone need; without them, those tests are skipped."""
+    servers = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    return [] if shutil.which("initdb") or any(servers) else ["postgresql"]
+
+
 def missing_packages() -> list[str]:
     """List the Debian packages that provide what is not there."""
     packages = []
@@ -93,6 +99,16 @@ def packages() -> None:
             )
 
 
+def packages_for_tests() -> None:
+    """See to the Debian packages of tests; say what is skipped where they cannot be had."""
+    if not install_packages(missing_for_tests()):
+        print(
+            "note: the test of a gradebook on PostgreSQL will be skipped. For it, run:\n"
+            f"    sudo apt-get install -y {' '.join(missing_for_tests())}",
+            file=sys.stderr,
+        )
+
+
 def fingerprint(root: Path) -> str:
     """Digest what decides the content of ``.venv``: pins, project, Python."""
     pyproject = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
@@ -151,7 +167,11 @@ def main(argv: list[str] | None = None) -> int:
     """Prepare everything; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv")
+    parser.add_argument("--for-tests", action="store_true", help="only what tests alone need")
     arguments = parser.parse_args(argv)
+    if arguments.for_tests:
+        packages_for_tests()
+        return 0
     try:
         packages()
         environment(arguments.venv.absolute())

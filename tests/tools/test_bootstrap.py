@@ -1,5 +1,6 @@
 """The environment: what is missing is installed or named, what is there is left alone."""
 
+import re
 import shutil
 import subprocess
 
@@ -62,6 +63,24 @@ def test_with_the_right_it_installs_and_renews_the_lists_once(monkeypatch):
     assert ran == [["install", "bubblewrap"], ["update"], ["install", "bubblewrap"]]
 
 
+def test_a_database_server_is_for_tests_alone(nothing_installed, monkeypatch, capsys):
+    assert "postgresql" not in bootstrap.missing_packages()
+    monkeypatch.setattr(bootstrap.Path, "glob", lambda self, pattern: iter(()))
+    monkeypatch.setattr(bootstrap, "_privilege", lambda: None)
+    monkeypatch.setattr(bootstrap, "environment", lambda venv: pytest.fail("made anew"))
+    assert bootstrap.main(["--for-tests"]) == 0
+    said = capsys.readouterr().err
+    assert "will be skipped" in said
+    assert "sudo apt-get install -y postgresql" in said
+
+
+def test_debians_own_place_of_the_server_is_known(nothing_installed, monkeypatch):
+    found = [bootstrap.Path("/usr/lib/postgresql/15/bin/initdb")]
+    monkeypatch.setattr(bootstrap.Path, "glob", lambda self, pattern: iter(found))
+    monkeypatch.setattr(bootstrap, "install_packages", lambda names: names == [])
+    assert bootstrap.missing_for_tests() == []
+
+
 def test_a_finished_environment_is_left_alone(project, monkeypatch):
     stamp = project / ".venv" / ".installed"
     stamp.parent.mkdir()
@@ -111,4 +130,6 @@ def test_every_requirement_is_one_exact_version():
     assert all(line.count("==") == 1 for line in names)
     assert "torch==2.13.0" in names
     pinned = (bootstrap.ROOT / "constraints.txt").read_text().lower().replace("_", "-").split()
-    assert [n for n in names if n.lower().replace("_", "-") not in pinned] == []
+    plain = [re.sub(r"\[.*\]", "", n).lower().replace("_", "-") for n in names]
+    assert [n for n in plain if n not in pinned] == []
+    assert "psycopg-binary==3.3.9" in pinned
