@@ -5,21 +5,35 @@ on ``lib`` too, so every page that runs code gets one more cell, removed from th
 that names a hash of all modules the page imports, directly or through others, and
 the versions of the packages beneath. A changed module makes exactly the pages that use it
 stale: Sphinx reads them again, and the cache has no entry for them.
+
+Sphinx reads, and MyST-NB executes, one page after another. So the pages that the cache lacks
+are executed before that, as many at a time as there are cores, and put into the cache.
 """
 
 import ast
 import hashlib
+import multiprocessing
+import os
 import re
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
+from jupyter_cache.executors.utils import single_nb_execution
+from myst_nb.core.read import create_nb_reader
+from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
 
+logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("numpy", "matplotlib", "torch", "scikit-learn")
 CELL = re.compile(r"^(`{3,}|:{3,})\{code-cell\}[^\n]*\n(.*?)^\1\s*$", re.DOTALL | re.MULTILINE)
@@ -111,12 +125,18 @@ def key(text: str) -> str:
     return digest.hexdigest()[:16]
 
 
+def keyed(text: str) -> str:
+    """Return a page with the cell that names its key, if it runs code."""
+    if not CELL.search(text):
+        return text
+    return f"{text}\n\n```{{code-cell}} ipython3\n:tags: [remove-cell]\n\n# {key(text)}\n```\n"
+
+
 def add_key(app: Sphinx, docname: str, content: list[str]) -> None:
     """Give a page that runs code the cell that names its key."""
     if CELL.search(content[0]):
-        value = key(content[0])
-        app.env.course_keys[docname] = value  # type: ignore[attr-defined]
-        content[0] += f"\n\n```{{code-cell}} ipython3\n:tags: [remove-cell]\n\n# {value}\n```\n"
+        app.env.course_keys[docname] = key(content[0])  # type: ignore[attr-defined]
+        content[0] = keyed(content[0])
 
 
 def stale(
@@ -145,10 +165,76 @@ def merge(app: Sphinx, env: BuildEnvironment, docnames: set[str], other: BuildEn
             env.course_keys[name] = other.course_keys[name]  # type: ignore[attr-defined]
 
 
+def execute(notebook: NotebookNode, timeout: int) -> tuple[NotebookNode, float] | None:
+    """Execute a page in an empty folder; return it with the seconds taken, if all cells ran."""
+    with TemporaryDirectory() as folder:
+        done = single_nb_execution(notebook, cwd=folder, timeout=timeout, allow_errors=False)
+    return None if done.err else (done.nb, done.time)
+
+
+def use_one_thread() -> None:
+    """Keep the kernels that this process starts to one thread each."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pool(size: int) -> Executor:
+    """Return processes to execute pages in."""
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(size, mp_context=context, initializer=use_one_thread)
+
+
+def execute_ahead(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    """Execute the pages that the cache lacks, side by side, and cache those that succeed.
+
+    A page that fails is left to MyST-NB, which executes it again and reports the error.
+    """
+    config = env.mystnb_config  # type: ignore[attr-defined]
+    if config.execution_mode != "cache":
+        return
+    outputs = get_cache(config.execution_cache_path or ".jupyter_cache")
+    waiting: dict[str, NotebookNode] = {}
+    for name in docnames:
+        path = str(env.doc2path(name))
+        text = keyed(Path(path).read_text(encoding="utf-8"))
+        reader = create_nb_reader(path, env.myst_config, config, text)  # type: ignore[attr-defined]
+        if reader is None:
+            continue
+        notebook = reader.read(text)
+        try:
+            outputs.match_cache_notebook(notebook)
+        except KeyError:
+            waiting[path] = notebook
+    size = min(os.cpu_count() or 1, len(waiting))
+    if size < 2:
+        return
+    logger.info(f"executing {len(waiting)} pages, {size} at a time")
+    with pool(size) as workers:
+        running = {
+            workers.submit(execute, notebook, config.execution_timeout): path
+            for path, notebook in waiting.items()
+        }
+        for future in as_completed(running):
+            path = running[future]
+            try:
+                done = future.result()
+            except Exception as error:  # whatever it is, MyST-NB meets and reports it
+                logger.info(f"{path}: {type(error).__name__}")
+                continue
+            if done is None:
+                continue
+            outputs.cache_notebook_bundle(
+                CacheBundleIn(done[0], path, data={"execution_seconds": done[1]}),
+                check_validity=False,
+                overwrite=True,
+            )
+            logger.info(f"executed {path} in {done[1]:.1f} s")
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the events."""
     app.connect("env-get-outdated", stale)
     app.connect("env-purge-doc", forget)
     app.connect("env-merge-info", merge)
+    app.connect("env-before-read-docs", execute_ahead)
     app.connect("source-read", add_key)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,11 +1,16 @@
 """The local Sphinx extensions: what makes a page stale, and how docstrings are read."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import docstrings
 import execution
 import library
 import pytest
+from jupyter_cache import get_cache
+from myst_nb.core.config import NbParserConfig
+from myst_parser.config.main import MdParserConfig
 
 PAGE = """# A page
 
@@ -105,3 +110,43 @@ def test_every_module_of_lib_is_documented_once() -> None:
     chapters, support = library.modules("chapters"), library.modules("support")
     assert sorted(chapters + support) == sorted(there)
     assert chapters[0] == "rnn"
+
+
+PAGES = {
+    "right": "print(1 + 1)",
+    "other": "print(1 + 2)",
+    "wrong": "raise ValueError('the page is wrong')",
+}
+
+
+def test_pages_are_executed_side_by_side_and_cached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    front = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n---\n"
+    for name, line in PAGES.items():
+        page = f"{front}# {name}\n\n```{{code-cell}} ipython3\n{line}\n```\n"
+        (tmp_path / f"{name}.md").write_text(page)
+    (tmp_path / "words.md").write_text("# No code\n")
+    config = NbParserConfig(
+        execution_mode="cache", execution_cache_path=str(tmp_path / "cache"), execution_timeout=60
+    )
+    env = SimpleNamespace(
+        mystnb_config=config,
+        myst_config=MdParserConfig(),
+        doc2path=lambda name: tmp_path / f"{name}.md",
+    )
+    sizes: list[int] = []
+
+    def threads(size: int) -> ThreadPoolExecutor:
+        sizes.append(size)
+        return ThreadPoolExecutor(size)
+
+    monkeypatch.setattr(execution, "pool", threads)
+    monkeypatch.setattr(execution.os, "cpu_count", lambda: 2)
+    for _ in range(2):
+        execution.execute_ahead(None, env, [*PAGES, "words"])  # type: ignore[arg-type]
+    assert sizes == [2], "the second time only the wrong page is left, which MyST-NB executes"
+    records = get_cache(tmp_path / "cache").list_cache_records()
+    assert {Path(record.uri).stem for record in records} == {"right", "other"}
+    outputs = get_cache(tmp_path / "cache").get_cache_bundle(records[0].pk).nb.cells[0].outputs
+    assert outputs[0].text in {"2\n", "3\n"}
