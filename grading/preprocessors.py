@@ -10,7 +10,9 @@ import atexit
 import fnmatch
 import functools
 import glob
+import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,12 @@ class SubmissionExporter(NotebookExporter):
         converter.init_assignment = functools.partial(
             receive_submission, converter, converter.init_assignment
         )
+        converter.init_destination = functools.partial(
+            try_again, converter, converter.init_destination
+        )
+        converter.convert_notebooks = functools.partial(
+            report_gaps, converter, converter.convert_notebooks
+        )
         expect_notebooks(converter)
 
     def from_filename(self, filename: str, resources: Any = None, **kwargs: Any) -> Any:
@@ -130,6 +138,55 @@ def receive_submission(converter: Any, init: Any, assignment_id: str, student_id
     if text:
         destination.mkdir(parents=True, exist_ok=True)
         (destination / TIMESTAMP).write_text(text)
+
+
+def refusal(converter: Any, assignment_id: str, student_id: str) -> str:
+    """Return why a submission has no score, as its graded notebooks say; empty if it has one."""
+    folder = Path(converter._format_dest(assignment_id, student_id))
+    for path in sorted(folder.glob("*.ipynb")):
+        try:
+            state = json.loads(path.read_text(encoding="utf-8"))["metadata"]["grading"]
+            if state["reason"]:
+                return str(state["reason"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return ""
+
+
+def try_again(converter: Any, init: Any, assignment_id: str, student_id: str) -> bool:
+    """Decide whether a submission is graded: one without a score always is.
+
+    nbgrader, too, tries again what failed.
+    """
+    force = converter.force
+    converter.force = force or bool(refusal(converter, assignment_id, student_id))
+    try:
+        return bool(init(assignment_id, student_id))
+    finally:
+        converter.force = force
+
+
+def report_gaps(converter: Any, convert: Any) -> None:
+    """Grade everyone, then fail where someone has no score, as nbgrader does.
+
+    Raises
+    ------
+    NbGraderException
+        The command's exit status is then 1, and formgrader shows the reasons.
+    """
+    try:
+        convert()
+    finally:
+        pattern = converter._format_source("(?P<assignment>.*)", "(?P<student>.*)", escape=True)
+        gaps = []
+        for folder in sorted(converter.assignments):
+            match = re.match(pattern, folder)
+            reason = refusal(converter, match["assignment"], match["student"]) if match else ""
+            if match and reason:
+                gaps.append(f"no score: {match['student']}: {reason}")
+                converter.log.error(gaps[-1])
+    if gaps:
+        raise NbGraderException("; ".join(gaps))
 
 
 class Rebuild(Configured):

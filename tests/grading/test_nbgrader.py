@@ -42,9 +42,18 @@ def hand_in(root: Path) -> None:
     (folder / "large.bin").write_bytes(b"x" * 1000)
 
 
+def autograde(root: Path, *options: str) -> int:
+    """Run ``nbgrader autograde`` and return its exit status."""
+    try:
+        small.run_nbgrader(root, "autograde", small.NAME, *options)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
 def test_autograde_feedback_and_export(course: Path) -> None:
     hand_in(course)
-    small.run_nbgrader(course, "autograde", small.NAME)
+    assert autograde(course) == 1
     assert scores(course) == {
         "right": (9.0, False),
         "cheat": (6.0, False),
@@ -93,6 +102,37 @@ def test_autograde_feedback_and_export(course: Path) -> None:
         assert shape(path) == before
 
 
+def test_autograde_fails_where_someone_has_no_score_and_tries_again(
+    course: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release = small.released(course)
+    small.submit(course, "broken", b"{")
+    small.submit(course, "right", small.answer(release))
+    assert autograde(course) == 1
+    assert "no score: broken: not JSON" in capsys.readouterr().err
+    assert scores(course) == {"right": (9.0, False), "broken": (0.0, True)}
+    graded = course / "autograded/right/tiny/tiny.ipynb"
+    before = graded.stat().st_mtime_ns
+    assert autograde(course) == 1
+    assert autograde(course, "--student=right") == 0
+    small.submit(course, "broken", small.answer(release))
+    assert autograde(course) == 0
+    assert scores(course)["broken"] == (9.0, False)
+    assert graded.stat().st_mtime_ns == before
+    assert autograde(course) == 0
+
+
+def test_formgrader_shows_why_there_is_no_score(course: Path) -> None:
+    from nbgrader.apps.api import NbGraderAPI
+
+    small.submit(course, "broken", b"")
+    made = batch.Course(course)
+    with small.inside(course):
+        result = NbGraderAPI(made.coursedir, config=made.config).autograde(small.NAME, "broken")
+    assert not result["success"]
+    assert "no score: broken: the file is empty" in result["log"] + str(result.get("error"))
+
+
 def test_markup_is_only_text_where_formgrader_shows_it(course: Path) -> None:
     from nbconvert.exporters import HTMLExporter
 
@@ -117,7 +157,7 @@ def test_nbgrader_refuses_without_bubblewrap(
     assert "apt-get install bubblewrap" in capsys.readouterr().err
     assert {score for score, _ in scores(course).values()} == {0.0}
     assert not list((course / "autograded").rglob("*.ipynb"))
-    small.run_nbgrader(course, "autograde", small.NAME, "--Isolate.sandbox=False")
+    assert autograde(course, "--Isolate.sandbox=False") == 1  # for those who cannot be graded
     assert scores(course)["right"] == (9.0, False)
     page = (course / "autograded/right/tiny/tiny.ipynb").read_text()
     assert "Graded without a sandbox" in page
