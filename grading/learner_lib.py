@@ -11,14 +11,18 @@ import shutil
 from pathlib import Path
 
 from grading.checks import declarations
-from grading.sources import CHAPTERS, ROOT, SourceError
+from grading.sources import CHAPTERS, PARTS, ROOT, SourceError
 
 INSTRUCTORS_ONLY = ("torch_bridge",)
 
 
 def modules(slug: str) -> list[str]:
     """List the modules of ``lib`` that learners of a chapter get."""
-    later = set(CHAPTERS[CHAPTERS.index(slug) :])
+    later = {
+        module
+        for chapter in CHAPTERS[CHAPTERS.index(slug) :]
+        for module in (chapter, *PARTS.get(chapter, ()))
+    }
     names = sorted(path.stem for path in (ROOT / "lib").glob("*.py"))
     return [name for name in names if name not in later and name not in INSTRUCTORS_ONLY]
 

@@ -32,6 +32,16 @@ CHAPTERS = (
 )
 """Slugs in the order of the chapters."""
 
+PARTS = {
+    "attention": (
+        "local_attention",
+        "self_attention",
+        "hierarchical_attention",
+        "attention_decoder",
+    )
+}
+"""Modules of ``lib`` that a chapter has beside the one with its name."""
+
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 

@@ -232,7 +232,7 @@ class Truncated:
 
     Equations: bptt-truncated.
 
-    Source: Williams and Peng (1990), BPTT(h; h'); Sutskever (2013), section 2.8.6.
+    Source: Williams and Peng (1990), BPTT(h; h').
     """
 
     layer: Recurrent

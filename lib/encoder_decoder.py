@@ -2,8 +2,8 @@
 
 :class:`EncoderDecoder` joins an encoder (any layer or cell) and a decoder (any causal
 layer or cell) of independent sizes. What stands between them is a *writer*:
-:class:`ContextDecoder` hands the decoder one fixed context; ``lib.attention`` has a
-writer that looks at all of the encoder's outputs, and reuses everything else here.
+:class:`ContextDecoder` hands the decoder one fixed context; ``lib.attention_decoder``
+has a writer that looks at all of the encoder's outputs, and reuses everything else here.
 ``lib.search`` writes with a model through ``begin``, ``step`` and ``endings``.
 """
 

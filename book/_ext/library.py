@@ -26,6 +26,10 @@ CHAPTERS = (
     "deep",
     "encoder_decoder",
     "attention",
+    "local_attention",
+    "self_attention",
+    "hierarchical_attention",
+    "attention_decoder",
 )
 
 

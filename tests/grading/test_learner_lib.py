@@ -14,6 +14,7 @@ def test_it_imports_without_later_chapters_and_without_answers(slug, tmp_path):
     names = {path.stem for path in (tmp_path / "lib").glob("*.py")}
     later = set(sources.CHAPTERS[sources.CHAPTERS.index(slug) :])
     assert not names & later
+    assert not {name for name in names if "attention" in name}
     assert "torch_bridge" not in names
     code = "import sys; sys.path.insert(0, '.')\n"
     code += "".join(f"import lib.{name}\n" for name in sorted(names - {"__init__"}))

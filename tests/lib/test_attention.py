@@ -12,32 +12,27 @@ from lib import gradient_check, tree
 from lib.attention import (
     Additive,
     Attention,
-    AttentionDecoder,
-    AttentionEncoderDecoder,
-    AttentionPooling,
     Cosine,
     Dot,
     General,
-    HierarchicalAttention,
-    LocalAttention,
-    MultiHead,
-    ProjectedAttention,
     ScaledDot,
-    SelfAttention,
     causal_mask,
     key_mask,
     masked_softmax,
-    positions,
 )
+from lib.attention_decoder import AttentionDecoder, AttentionEncoderDecoder
 from lib.bidirectional import Bidirectional
 from lib.deep import Stacked
 from lib.encoder_decoder import Memory
 from lib.endings import ENDINGS, loss
 from lib.gru import GRU
+from lib.hierarchical_attention import AttentionPooling, HierarchicalAttention
+from lib.local_attention import LocalAttention
 from lib.lstm import LSTM
 from lib.peephole import PeepholeLSTM
 from lib.rnn import RNN
 from lib.search import beam_search, greedy
+from lib.self_attention import MultiHead, ProjectedAttention, SelfAttention, positions
 
 SCORES = {
     "cosine": (Cosine(), 3, 3),
