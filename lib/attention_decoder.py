@@ -249,6 +249,7 @@ class AttentionEncoderDecoder(EncoderDecoder):
 
     Examples
     --------
+    >>> from lib.attention import Additive
     >>> from lib.rnn import RNN
     >>> attention = Attention(Additive(query_size=6, key_size=8, size=5))
     >>> model = AttentionEncoderDecoder(RNN(4, 8), RNN(5 + 8, 6), 10, 7, attention=attention)
