@@ -104,13 +104,13 @@ class LocalAttention(Attention):
         lengths: np.ndarray | None = None,
         mask: np.ndarray | None = None,
     ) -> Prepared:
-        """As :meth:`Attention.prepare`."""
+        """As :meth:`lib.attention.Attention.prepare`."""
         return super().prepare(params.score, keys, values, lengths, mask)
 
     def prepare_backward(
         self, params: LocalParams, prepared: Prepared, dkeys: np.ndarray
     ) -> tuple[LocalParams, np.ndarray]:
-        """As :meth:`Attention.prepare_backward`."""
+        """As :meth:`lib.attention.Attention.prepare_backward`."""
         dscore, dkeys = super().prepare_backward(params.score, prepared, dkeys)
         return tree.zeros_like(params)._replace(score=dscore), dkeys
 
