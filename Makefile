@@ -28,7 +28,7 @@ GRADING := $(call find,grading) $(wildcard nbgrader_config.py)
 BOOK := $(wildcard _config.yml _toc.yml) $(call find,book)
 
 # Whatever writes runs alone in this folder: the goal is made again, under a lock.
-LOCKED_GOALS := course test book exercises learner grade sample install lint format bench bench-grading mutants constraints clean
+LOCKED_GOALS := course test book pdf canary exercises learner grade sample install lint format bench bench-grading mutants constraints clean
 ifndef LOCKED
 .NOTPARALLEL:
 .PHONY: $(LOCKED_GOALS)
@@ -50,6 +50,12 @@ book: $(STAMPS)/book
 $(STAMPS)/book: $(INSTALLED) $(BOOK) $(LIB) tools/book.py $(CHAPTERS:%=$(STAMPS)/exercises-%)
 	@$(BIN)/python tools/book.py
 	@mkdir -p $(STAMPS) && touch $@
+
+pdf: $(STAMPS)/book
+	@$(BIN)/python tools/pdf.py
+
+canary: $(STAMPS)/book
+	@$(BIN)/python tools/canary.py
 
 ifeq ($(CHAPTER),)
 exercises: $(CHAPTERS:%=$(STAMPS)/exercises-%)
@@ -116,6 +122,7 @@ help:
 	@echo "make test           all tests and checks"
 	@echo
 	@echo "make book           the book, strictly, into _build/html"
+	@echo "make pdf            the book on paper, _build/pdf/recurrent-networks.pdf"
 	@echo "make exercises      exercises/ from solutions/; CHAPTER=rnn for one chapter"
 	@echo "make learner        the zip for learners, _build/learner/recurrent-networks.zip"
 	@echo "make grade CHAPTER=rnn   grade submitted/, JOBS=2 at a time"
@@ -124,6 +131,7 @@ help:
 	@echo "make bench          speed of lib against PyTorch"
 	@echo "make bench-grading  speed of grading against stock nbgrader"
 	@echo "make mutants        strength of the hidden tests: wrong answers that lose marks"
+	@echo "make canary         the book with the newest Sphinx, without Jupyter Book"
 	@echo "make lint           ruff, codespell, import-linter, mypy"
 	@echo "make format         ruff, writing"
 	@echo "make install        only the environment, .venv"

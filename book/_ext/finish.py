@@ -1,10 +1,11 @@
-"""Last touches to a page's body.
+"""Last touches to the pages.
 
 Images wait until they are near and do not move the text when they come; references have the
-role that their list asks for.
+role that their list asks for. What no page loads is left out of the book.
 """
 
 import re
+import shutil
 import struct
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,16 @@ from sphinx.application import Sphinx
 from sphinx.util.typing import ExtensionMetadata
 
 IMAGE = re.compile(r'<img (?![^>]*\bloading=)([^>]*\bsrc="[^"]*_images/([^"]+\.png)"[^>]*)>')
+
+ICONS = re.compile(r'<script defer src="[^"]*/fontawesome\.js[^"]*"></script>')
+# Of _static: source maps, icons that book.css draws, texts for tooltips in 47 languages.
+UNUSED = (
+    "scripts/*.map",
+    "scripts/fontawesome.js*",
+    "vendor/fontawesome/webfonts/*.ttf",
+    "vendor/fontawesome/webfonts/fa-[!s]*",
+    "locales",
+)
 
 
 def png_size(path: Path) -> tuple[int, int]:
@@ -48,7 +59,33 @@ def finish_body(
     context["body"] = body.replace(' aria-label="Toggle hidden content"', "")
 
 
+def lighten(head: str) -> str:
+    """Leave the script of icons out of a page's head: for ``_templates/layout.html``."""
+    return ICONS.sub("", head)
+
+
+def offer(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Offer ``lighten`` to the templates."""
+    context["lighten"] = lighten
+
+
+def prune(app: Sphinx, error: Exception | None) -> None:
+    """Remove what no page loads."""
+    if error is not None or app.builder.format != "html":
+        return
+    for pattern in UNUSED:
+        for path in Path(app.outdir, "_static").glob(pattern):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Register the event."""
+    """Register the events."""
     app.connect("html-page-context", finish_body)
+    app.connect("html-page-context", offer)
+    app.connect("build-finished", prune)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -34,18 +34,13 @@
   };
   const unname = () => {
     // The icons' own titles are no part of what is written on the button.
-    for (const icon of document.querySelectorAll(".theme-switch-button svg")) {
-      icon.querySelector("title")?.remove();
-      icon.removeAttribute("aria-labelledby");
+    for (const icon of document.querySelectorAll(".theme-switch")) {
+      icon.removeAttribute("title");
       icon.setAttribute("aria-hidden", "true");
     }
   };
   document.addEventListener("DOMContentLoaded", () => {
     name();
     unname();
-    // Font Awesome puts the icons there when it is ready, before or after "load".
-    for (const button of document.querySelectorAll(".theme-switch-button")) {
-      new MutationObserver(unname).observe(button, { childList: true });
-    }
   });
 })();

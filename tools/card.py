@@ -1,0 +1,88 @@
+"""Draw ``book/_static/card.png``, the picture that a link to the book is shown with.
+
+It is the front page's figure under the book's name, rendered by headless Chromium. The
+picture carries a hash of what it was drawn from, so that a test can tell when it is old.
+"""
+
+import hashlib
+import re
+import shutil
+import struct
+import sys
+import zlib
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+CARD = ROOT / "book" / "_static" / "card.png"
+SIZE = (1200, 630)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+KEY = b"Source"
+PAGE = """<!DOCTYPE html>
+<meta charset="utf-8">
+<style>
+body {{ margin: 0; width: 1200px; height: 630px; background: #ffffff; color: #1c2430;
+  font-family: Helvetica, Arial, "Liberation Sans", sans-serif; overflow: hidden; }}
+header {{ display: flex; align-items: center; gap: 28px; padding: 36px 60px 0; }}
+header svg {{ width: 104px; height: 104px; }}
+h1 {{ margin: 0; font-size: 68px; letter-spacing: -1px; }}
+p {{ margin: 4px 0 0; font-size: 30px; color: #4a5568; }}
+.figure svg {{ display: block; margin: 18px auto 0; width: 1110px; height: 420px; }}
+{css}
+</style>
+<header>{logo}<div><h1>Recurrent Networks</h1>
+<p>From the Elman cell to attention. The exercises grade themselves.</p></div></header>
+<div class="figure">{figure}</div>
+"""
+
+
+def page() -> str:
+    """Return the page that is drawn."""
+    figure = (ROOT / "book" / "figures" / "intro-memory.svg").read_text(encoding="utf-8")
+    return PAGE.format(
+        css=(ROOT / "book" / "_static" / "diagrams.css").read_text(encoding="utf-8"),
+        logo=(ROOT / "book" / "_static" / "logo.svg").read_text(encoding="utf-8"),
+        figure=re.sub(r"<style>.*?</style>\n", "", figure, flags=re.DOTALL),
+    )
+
+
+def origin() -> str:
+    """Hash what the card is drawn from."""
+    return hashlib.sha256(page().encode()).hexdigest()
+
+
+def labelled(png: bytes, text: str) -> bytes:
+    """Return a PNG with a text chunk after its header."""
+    body = b"tEXt" + KEY + b"\0" + text.encode("latin-1")
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return png[:33] + chunk + png[33:]
+
+
+def label(png: bytes) -> str:
+    """Return the text that ``labelled`` put in; empty where there is none."""
+    match = re.search(rb"tEXt" + KEY + rb"\0([0-9a-f]{64})", png)
+    return match[1].decode() if match else ""
+
+
+def browser() -> str:
+    """Return the path of the installed Chromium."""
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not path:
+        sys.exit(f"error: a browser is needed: one of {', '.join(BROWSERS)}")
+    return path
+
+
+def main() -> int:
+    """Draw; return the exit status."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser(), args=["--no-sandbox"])
+        sheet = chromium.new_page(viewport={"width": SIZE[0], "height": SIZE[1]})
+        sheet.set_content(page())
+        CARD.write_bytes(labelled(sheet.screenshot(), origin()))
+        chromium.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
