@@ -33,3 +33,4 @@ c.GenerateFeedback.preprocessors = [
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
 c.ZipCollectApp.extractor_plugin = "grading.preprocessors.SafeExtractor"
+c.ZipCollectApp.collector_plugin = "grading.preprocessors.PlatformCollector"

@@ -390,13 +390,14 @@ class Course:
         self, gradebook: Any, assignment: Assignment, submission: Submission, result: Result
     ) -> None:
         """Save scores in the gradebook, then the graded notebook."""
-        from grading.preprocessors import TIMESTAMP, stamp
+        from grading.preprocessors import exchange_files, stamp
 
         self._save(gradebook, assignment, submission, result)
         stamp(result, assignment, submission.digest)
         folder = self.folder("autograded", submission.student, assignment.name)
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / TIMESTAMP, submission.timestamp)
+        for name, content in exchange_files(submission.folder, submission.timestamp).items():
+            _write(folder / name, content)
         text = json.dumps(result.notebook, indent=1, ensure_ascii=False)
         _write(folder / f"{assignment.notebook}.ipynb", text)
 

@@ -219,6 +219,7 @@ class Grader:
         dead = self._first_run(cells, deadline, result)
         self._second_run(cells, dead, deadline, result)
         result.limits = list(dict.fromkeys(result.limits))
+        shorten(cells)
         result.seconds = time.monotonic() - started
         return result
 
@@ -469,6 +470,28 @@ def refuse(assignment: Assignment, reason: str) -> Result:
 def name_of(cell: dict[str, Any]) -> str:
     """Name a cell: its grade id, or its id."""
     return mark(cell).get("grade_id") or cell.get("id", "cell")
+
+
+SHOWN, LINE = 60_000, 500
+"""Characters of a learner's code in all, and of one line, that a graded notebook shows."""
+
+
+def shorten(cells: list[dict[str, Any]]) -> None:
+    """Cut the learner's code, once it has run, to what can be coloured in a short time.
+
+    Feedback and formgrader colour code, and the time for a line grows with the square of
+    its length: one line of 20 000 characters took half a minute.
+    """
+    room = SHOWN
+    for cell in cells:
+        if mark(cell).get("locked") or mark(cell).get("grade"):
+            continue
+        lines = source_of(cell).split("\n")
+        text = "\n".join(x if len(x) <= LINE else f"{x[:LINE]} # … cut off …" for x in lines)
+        if len(text) > room:
+            text = f"{text[:room]}\n# … cut off …"
+        room = max(0, room - len(text))
+        cell["source"] = text
 
 
 # --- outputs ---------------------------------------------------------------------

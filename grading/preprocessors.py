@@ -7,12 +7,14 @@ from the release (:class:`Rebuild`), graded in isolation (:class:`Isolate`) and 
 """
 
 import atexit
+import contextlib
 import fnmatch
 import functools
 import glob
 import json
 import os
 import re
+import secrets
 import shutil
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters.base import NbGraderException
-from nbgrader.plugins.zipcollect import ExtractorPlugin
+from nbgrader.plugins.zipcollect import ExtractorPlugin, FileNameCollectorPlugin
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 from nbgrader.utils import parse_utc
 from traitlets import Bool, Integer
@@ -32,7 +34,7 @@ from grading.assignment import Assignment, load
 from grading.engine import Grader, Result
 from grading.limits import Limits
 
-TIMESTAMP = "timestamp.txt"
+TIMESTAMP, SECRET = "timestamp.txt", "submission_secret.txt"
 
 
 def read_timestamp(folder: Path) -> str:
@@ -54,6 +56,22 @@ def read_timestamp(folder: Path) -> str:
     except (ValueError, OverflowError) as error:
         raise intake.Refused(f"{TIMESTAMP} holds no time") from error
     return text
+
+
+def exchange_files(folder: Path, timestamp: str) -> dict[str, str]:
+    """Return what must stand beside a graded notebook for ``nbgrader release_feedback``.
+
+    It fails on everyone where one submission lacks a file, or has an empty secret. The
+    secret, which ``nbgrader submit`` makes, names the feedback in the exchange; where
+    there is none to be trusted, a new one does, by which nobody can fetch it.
+    """
+    secret = ""
+    with contextlib.suppress(intake.Refused, UnicodeDecodeError):
+        intake.check_folder(folder)
+        secret = intake.read(folder / SECRET, Limits(notebook=1000)).decode("ascii")
+    if not re.fullmatch("[0-9a-f]{64,}", secret):
+        secret = secrets.token_hex(64)
+    return {TIMESTAMP: timestamp, SECRET: secret}
 
 
 class Configured(NbGraderPreprocessor):
@@ -135,9 +153,9 @@ def receive_submission(converter: Any, init: Any, assignment_id: str, student_id
         init(assignment_id, student_id)
     finally:
         converter.coursedir.ignore = ignore
-    if text:
-        destination.mkdir(parents=True, exist_ok=True)
-        (destination / TIMESTAMP).write_text(text)
+    destination.mkdir(parents=True, exist_ok=True)
+    for name, content in exchange_files(source, text).items():
+        (destination / name).write_text(content)
 
 
 def refusal(converter: Any, assignment_id: str, student_id: str) -> str:
@@ -318,6 +336,41 @@ class SafeExtractor(ExtractorPlugin):
             size = self.megabytes << 20
             for problem in archives.unpack(path, place.with_suffix(""), size, self.files):
                 self.log.error("%s: %s", path, problem)
+
+
+class PlatformCollector(FileNameCollectorPlugin):
+    """Tells from its name whose a file is, where the name is the platform's and not a learner's.
+
+    A learner's archive is unpacked in a folder of its own, and the names below are of the
+    learner's making: they could name someone else.
+    """
+
+    depth = Integer(1, help="Folders above the name that the platform gave a file.").tag(
+        config=True
+    )
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._seen: set[tuple[str, str]] = set()
+
+    def _match(self, filename: str) -> dict[str, str] | None:
+        found: dict[str, str] | None = super()._match(filename)
+        if not found or "student_id" not in found:
+            return found
+        top = self.parent._format_collect_path(self.parent.extracted_directory)
+        match = re.match(self.named_regexp, filename)
+        assert match is not None
+        before = filename[len(top) : match.start("student_id")].strip(os.sep)
+        if before.count(os.sep) + bool(before) > self.depth:
+            self.log.error("%s: the learner's name is none that the platform gave", filename)
+            return None
+        key = (found["student_id"], found.get("file_id", ""))
+        if key in self._seen and not found.get("timestamp"):
+            # nbgrader would give up the whole class.
+            self.log.error("%s: %s has another file of this name, which counts", filename, key[0])
+            return None
+        self._seen.add(key)
+        return found
 
 
 class PlainFeedback(NbGraderPreprocessor):

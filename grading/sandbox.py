@@ -35,7 +35,7 @@ INSTALL = (
     "(Fedora), pacman -S bubblewrap (Arch). To grade without isolation all the same, "
     "say --no-sandbox; the scores will record it."
 )
-PACKAGES = ("numpy", "ipython", "matplotlib")
+PACKAGES = ("numpy", "ipython", "matplotlib", "tqdm")
 """What learners' code may import, with all that these need, and nothing else."""
 START_SECONDS = 60.0
 

@@ -115,6 +115,18 @@ ACCIDENTS = {
             "    warnings.warn('hm')\n    return x * 2\n",
         )
     ),
+    "what a notebook offers": Accident(
+        add(
+            "import asyncio\nawait asyncio.sleep(0)\n%timeit -n1 -r1 1 + 1\n"
+            "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1])"
+        )
+    ),
+    "a progress bar": Accident(
+        solve(
+            "total",
+            "from tqdm.auto import tqdm\ndef total(xs):\n    return float(sum(tqdm(list(xs))))\n",
+        )
+    ),
     "prints": Accident(
         solve("double", "def double(x):\n    print(x, 0)\n    return 2 * x\nprint(double(3))\n")
     ),

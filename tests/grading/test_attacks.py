@@ -5,10 +5,12 @@ In most attacks ``double`` is wrong, and the attack tries to have it count all t
 """
 
 import dataclasses
+import io
 import itertools
 import json
 import os
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -503,3 +505,46 @@ def test_markup_in_outputs_is_only_text(grader: Grader) -> None:
         for kind in output.get("data", {})
     }
     assert kinds == {"text/plain"}
+
+
+def test_long_lines_do_not_hold_up_feedback(grader: Grader) -> None:
+    """Colouring takes time that grows with the square of a line: this one would take hours."""
+    long = "x = '" + "a." * 200_000 + "'"
+    many = "\n".join(["y = '" + "a." * 100 + "'"] * 2000)
+    notebook = small.answer(small_release(grader))
+    for code in (long, many, f"{long}; print('RUN', len(x), len(y))"):
+        notebook = small.insert(notebook, code, before="total")
+    result = run(grader, notebook)
+    assert result.scores == RIGHT
+    assert "RUN 400000 200" in printed(result)
+    sources = [c["source"] for c in result.notebook["cells"] if c["cell_type"] == "code"]
+    own = [source for source in sources if "a.a." in source]
+    assert len(own) == 2
+    assert all("cut off" in source for source in own)
+    assert sum(map(len, sources)) < 70_000
+    assert max(len(line) for source in sources for line in source.split("\n")) < 600
+
+
+@pytest.mark.parametrize("greedy", [False, True])
+def test_one_learners_zip_cannot_hand_in_for_another(course: Path, greedy: bool) -> None:
+    """The file names within a zip are its maker's; the name of the zip is the platform's."""
+    page = (Path(small.ROOT) / "book" / "instructor.md").read_text(encoding="utf-8")
+    (line,) = [x for x in page.splitlines() if "FileNameCollectorPlugin.named_regexp" in x]
+    with (course / "nbgrader_config.py").open("a") as file:
+        line = line.strip().replace("rnn", small.NAME)
+        file.write(f"\n{line.replace('.*?', '.*') if greedy else line}\n")
+    release = small.released(course)
+    forged = io.BytesIO()
+    with zipfile.ZipFile(forged, "w") as archive:
+        wrong = json.dumps(small.answer(release, double=WRONG))
+        for folder in ("", "a/", "extracted/class/", f"downloaded/{small.NAME}/extracted/class/"):
+            archive.writestr(f"{folder}ada_1_2_tiny.ipynb", wrong)
+    folder = course / "downloaded" / small.NAME / "archive"
+    folder.mkdir(parents=True)
+    with zipfile.ZipFile(folder / "class.zip", "w") as archive:
+        archive.writestr("ada_1_2_tiny.ipynb", json.dumps(small.answer(release)))
+        archive.writestr("mal_3_4_work.zip", forged.getvalue())
+    small.run_nbgrader(course, "zip_collect", small.NAME, "--force")
+    report = batch.grade(batch.Course(course), small.NAME, jobs=1)
+    scores = {row.student: row.score for row in report.rows}
+    assert scores == {"ada": 9.0, "mal": 6.0}

@@ -62,8 +62,9 @@ def test_autograde_feedback_and_export(course: Path) -> None:
         "link": (0.0, True),
         "extra": (9.0, False),
     }
-    assert sorted(os.listdir(course / "autograded/link/tiny")) == ["tiny.ipynb"]
-    assert sorted(os.listdir(course / "autograded/extra/tiny")) == ["tiny.ipynb"]
+    for student in ("link", "extra"):
+        kept = sorted(os.listdir(course / "autograded" / student / "tiny"))
+        assert kept == ["submission_secret.txt", "timestamp.txt", "tiny.ipynb"]
     for path in (course / "autograded").rglob("*.ipynb"):
         nbformat.validate(nbformat.read(path, 4))
         assert "SECRET_NUMBERS" not in path.read_text()
@@ -122,6 +123,25 @@ def test_autograde_fails_where_someone_has_no_score_and_tries_again(
     assert autograde(course) == 0
 
 
+def test_only_a_secret_that_nbgrader_made_names_the_feedback(tmp_path: Path) -> None:
+    made = "0f" * 64
+    (tmp_path / preprocessors.SECRET).write_text(made)
+    kept = preprocessors.exchange_files(tmp_path, "2030-01-01 00:00:00 UTC")
+    assert kept == {"timestamp.txt": "2030-01-01 00:00:00 UTC", preprocessors.SECRET: made}
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    secrets = [preprocessors.exchange_files(empty, "")[preprocessors.SECRET]]
+    for text in ("", "../../etc", made + "\n", "ü" * 64, "0" * 2000):
+        (tmp_path / preprocessors.SECRET).write_text(text)
+        secrets.append(preprocessors.exchange_files(tmp_path, "")[preprocessors.SECRET])
+    (tmp_path / preprocessors.SECRET).write_text(made)
+    other = tmp_path.with_name("other")
+    other.symlink_to(tmp_path)
+    secrets.append(preprocessors.exchange_files(other, "")[preprocessors.SECRET])
+    assert len({made, *secrets}) == 1 + len(secrets)
+    assert {len(secret) for secret in secrets} == {128}
+
+
 def test_formgrader_shows_why_there_is_no_score(course: Path) -> None:
     from nbgrader.apps.api import NbGraderAPI
 
@@ -148,7 +168,8 @@ def test_markup_is_only_text_where_formgrader_shows_it(course: Path) -> None:
 def test_nbgrader_refuses_without_bubblewrap(
     course: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hand_in(course)
+    small.submit(course, "right", small.answer(small.released(course)))
+    small.submit(course, "broken", b"{")
     which = shutil.which
     monkeypatch.setattr(shutil, "which", lambda name, *a: None if name == "bwrap" else which(name))
     preprocessors.close_graders()

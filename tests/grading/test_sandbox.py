@@ -19,6 +19,7 @@ from grading.engine import Grader
 from grading.limits import Limits
 from grading.proxy import LearnerError, Outcome, Proxy
 from grading.sandbox import Ended, Nursery, SandboxMissing, SandboxUnusable
+from tools import learner_zip
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -153,6 +154,11 @@ def test_the_filter_decides_as_intended(machine: str) -> None:
     assert decide({"x86_64": 0, "aarch64": 63}[machine]) == allow
     assert decide(0, arch=0x40000003) == 0x80000000
     assert decide(0x40000000 | 57) == refuse | 1
+
+
+def test_what_learners_are_told_to_install_is_there() -> None:
+    tools = {"jupyterlab", "nbgrader"}
+    assert set(learner_zip.PACKAGES) - tools <= set(sandbox.PACKAGES)
 
 
 def test_nothing_of_the_course_is_mounted(nursery: Nursery) -> None:
