@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote, urldefrag
 
 import yaml
 from bs4 import BeautifulSoup, Tag
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from pypdf import PdfReader
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -164,7 +164,8 @@ class Book:
 <meta name="author" content="{config["author"]}">
 {sheets}
 <style>{style}</style>
-<script>window.MathJax = {{options: {{enableMenu: false, enableAssistiveMml: false,
+<script>window.MathJax = {{tex: {{packages: {{"[-]": ["noundefined"]}}}},
+  options: {{enableMenu: false, enableAssistiveMml: false,
   processHtmlClass: "tex2jax_process|mathjax_process|math|output_area"}}}}</script>
 <script defer src="_static/{mathjax}"></script>
 </head>
@@ -198,19 +199,19 @@ def print_page(sheet: Page) -> bytes:
     return sheet.pdf(prefer_css_page_size=True, print_background=True, outline=True, tagged=True)
 
 
-def make(html: Path, toc: dict[str, Any], config: dict[str, Any], output: Path) -> int:
+def make(
+    chromium: Browser, html: Path, toc: dict[str, Any], config: dict[str, Any], output: Path
+) -> int:
     """Print the pages that ``toc`` lists; return how many sheets they take."""
     grouped = list(parts(toc))
     book = Book(html, [name for _, names in grouped for name in names])
     source = html / "_printed.html"
     source.write_text(book.page(grouped, config), encoding="utf-8")
     try:
-        with sync_playwright() as playwright:
-            chromium = playwright.chromium.launch(
-                executable_path=browser(), args=["--no-sandbox", "--disable-gpu"]
-            )
-            # As wide as the paper between its margins, so that what fits here fits there.
-            sheet = chromium.new_page(viewport={"width": 643, "height": 980}, color_scheme="light")
+        # As wide as the paper between its margins, so that what fits here fits there.
+        with chromium.new_page(
+            viewport={"width": 643, "height": 980}, color_scheme="light"
+        ) as sheet:
             sheet.set_default_timeout(MINUTES * 60_000)
             sheet.emulate_media(media="print")
             sheet.goto(f"file://{quote(str(source))}")
@@ -219,7 +220,6 @@ def make(html: Path, toc: dict[str, Any], config: dict[str, Any], output: Path) 
                 sys.exit(f"error: not printed, since these are broken: {wrong}")
             sheet.evaluate(NUMBER, numbers(print_page(sheet)))
             result = print_page(sheet)
-            chromium.close()
     finally:
         source.unlink()
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -241,7 +241,12 @@ def main() -> int:
             rest = [{"file": name} for name in arguments.page[1:]]
             toc["parts"] = [{"caption": "Pages", "chapters": rest}]
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-    count = make(HTML, toc, config, arguments.output)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=browser(), args=["--no-sandbox", "--disable-gpu"]
+        )
+        count = make(chromium, HTML, toc, config, arguments.output)
+        chromium.close()
     if arguments.output == PDF:
         link(HTML)
     size = arguments.output.stat().st_size / 1e6

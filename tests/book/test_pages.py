@@ -1,6 +1,5 @@
 """Every page of the built book in a browser: offline, whole, accessible."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,25 +7,15 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, Page
 
+from tools import pdf
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 AXE = Path(__file__).resolve().parent / "vendor" / "axe.min.js"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
-def listed(node: Any) -> Iterator[str]:
-    """Yield the pages that a table of contents lists."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key in ("root", "file"):
-                yield value
-            else:
-                yield from listed(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from listed(value)
-
-
-PAGES = [*listed(yaml.safe_load((ROOT / "_toc.yml").read_text())), "genindex", "search"]
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+PAGES = [*(name for _, names in pdf.parts(TOC) for name in names), "genindex", "search"]
 
 
 def settle(page: Page) -> None:

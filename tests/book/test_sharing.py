@@ -14,15 +14,16 @@ from xml.etree import ElementTree
 import printed
 import pytest
 import sharing
+import yaml
 from bs4 import BeautifulSoup
 from docutils import nodes
 from playwright.sync_api import Browser
-from test_pages import PAGES
 
-from tools import card
+from tools import card, pdf
 
 SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
-LISTED = PAGES[: PAGES.index("genindex")]
+TOC = yaml.safe_load((card.ROOT / "_toc.yml").read_text())
+LISTED = [name for _, names in pdf.parts(TOC) for name in names]
 
 
 def metas(path: Path) -> dict[str, str]:
