@@ -3,7 +3,7 @@
 from diagram import Diagram
 
 STEPS = 12
-GAP = 46.0
+GAP = 37.0
 PLAIN, GATED = 0.7, 0.98  # what one step lets through
 
 
@@ -20,7 +20,7 @@ def memory() -> Diagram:
     for row, (key, factor, y, name) in enumerate(
         (
             ("plain", PLAIN, 0.0, "plain recurrent network"),
-            ("gated", GATED, 100.0, "long short-term memory"),
+            ("gated", GATED, 86.0, "long short-term memory"),
         )
     ):
         for t in range(1, STEPS + 1):
@@ -28,17 +28,17 @@ def memory() -> Diagram:
                 f"{row}{t}",
                 "state",
                 (t * GAP, y),
-                size=(30, 30),
+                size=(25, 25),
                 level=factor ** (STEPS - t),
             )
             if t > 1:
                 d.edge(f"{row}{t}", f"{row}{t - 1}", style="back")
-        d.node(f"{row}L", "loss", ((STEPS + 1) * GAP + 6, y), "L")
+        d.node(f"{row}L", "loss", ((STEPS + 1) * GAP + 10, y), "L")
         d.edge(f"{row}L", f"{row}{STEPS}", style="back")
         d.text((GAP - 15, y - 32), name, anchor="start")
         d.text((GAP - 24, y), f"{share[key]:.0%}", anchor="end")
-    d.text((GAP, 136), "step 1")
-    d.text((STEPS * GAP, 136), f"step {STEPS}")
+    d.text((GAP, 122), "step 1")
+    d.text((STEPS * GAP, 122), f"step {STEPS}")
     return d
 
 
