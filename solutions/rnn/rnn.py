@@ -195,7 +195,7 @@ hidden.score()
 # $$s^{(t)} = c + V h^{(t)}, \qquad o^{(t)} = \operatorname{softmax} s^{(t)}, \qquad L = \frac1N \sum_n \sum_t m^{(t)}_n \left(-\log o^{(t)}_{n,\,y^{(t)}_n}\right).$$
 #
 # The loss is a **sum** over time and a **mean** over the N examples; the mask $m$ is 1 on real steps and 0 on padding.
-# Large logits must not overflow: subtract the largest logit first, and take the logarithm of the sum, not of the softmax (log-sum-exp).
+# Large logits must not overflow: subtract each row's own largest logit first (a row is one step of one example), and take the logarithm of the sum, not of the softmax (log-sum-exp).
 #
 # Equations: rnn-logits, softmax, rnn-loss, log-sum-exp, rnn-mask.
 #
@@ -432,6 +432,7 @@ hidden.score()
 # $$a^{(t)} = b + W o^{(t-1)} + U x^{(t)}, \qquad h^{(t)} = \tanh a^{(t)}, \qquad o^{(t)} = \operatorname{softmax}(c + V h^{(t)}).$$
 #
 # K outputs are usually far fewer than H units, so it remembers less; chapter 2 shows what it gains in training.
+# Large logits must not overflow: subtract each row's own largest logit before the exponential.
 #
 # Equations: rnn-output-hidden.
 #
@@ -669,6 +670,7 @@ hidden.score()
 #
 # To generate, draw the next symbol from $o = \operatorname{softmax}(s / \theta)$.
 # A temperature θ below 1 sharpens the distribution, above 1 flattens it.
+# Large $s / \theta$ must not overflow: subtract each row's own largest value before the exponential.
 # To keep the function pure, the randomness comes in as a number $u$, uniform in [0, 1): the answer is the **first** class k at which the cumulative sum $o_0 + … + o_k$ exceeds $u$.
 # Rounding can leave the whole sum a little below 1; where it does not exceed $u$, the answer is the last class.
 #
