@@ -76,6 +76,12 @@ def test_page_is_whole_and_offline(browser: Browser, base: str, name: str) -> No
         assert wrong == []
         assert broken == []
         assert unread == []
+        cut = page.evaluate(
+            "() => [...document.querySelectorAll('mjx-container[display=true]')]"
+            ".filter(e => e.scrollWidth > e.clientWidth + 1)"
+            ".map(e => e.closest('[id]').id)"
+        )
+        assert cut == [], "equations wider than the column"
 
 
 @pytest.mark.parametrize("name", PAGES)
