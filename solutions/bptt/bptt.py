@@ -37,14 +37,15 @@ check = Check("bptt")
 #
 # $$\nabla_{s_n^{(t)}} L = \frac{m_n^{(t)}}{N} \left( o_n^{(t)} - y_n^{(t)} \right).$$
 #
-# From there it goes to the output layer, which all steps share, and to each step's state:
+# From there it goes to the output layer, which all steps share, and to each step's state.
+# (A ∋ reads "has among the terms of its sum": a state gets more from the next step, but that is not asked here.)
 #
 # $$\nabla_V L = \sum_{t,n} \nabla_s L \; h^\top, \qquad \nabla_c L = \sum_{t,n} \nabla_s L, \qquad \nabla_{h^{(t)}} L \ni V^\top \nabla_{s^{(t)}} L.$$
 #
 # Equations: bptt-logits, bptt-output-parameters, bptt-hidden-last.
 #
 # The function gets the outputs `os` (T, N, K), the states `hs` (T, N, H), `targets` (T, N) with classes from 0 to K − 1, `mask` (T, N), and `V` (K, H).
-# It returns `dhs` (T, N, H), `dV` (K, H) and `dc` (K,).
+# It returns `dhs` (T, N, H), what each state gets from its own output, `dV` (K, H) and `dc` (K,).
 
 
 # %% nbgrader={"grade_id": "output_backward", "solution": true}
@@ -125,10 +126,12 @@ hidden.score()
 #
 # $$\nabla_{h'} L \ni W^\top \delta, \qquad \nabla_x L = U^\top \delta, \qquad \nabla_W L = \sum_n \delta_n h_n'^\top, \qquad \nabla_U L = \sum_n \delta_n x_n^\top, \qquad \nabla_b L = \sum_n \delta_n.$$
 #
+# As in exercise 1, ∋ names one term of a sum; here it is the only one asked for.
+#
 # Equations: bptt-delta, bptt-hidden, bptt-input, bptt-parameters.
 #
 # The function gets `dh` (N, H), the cached `h` (N, H), `h_prev` (N, H) and `x` (N, D), and `U` (H, D), `W` (H, H).
-# It returns `dx` (N, D), `dh_prev` (N, H), `dU` (H, D), `dW` (H, H) and `db` (H,).
+# It returns `dx` (N, D), `dh_prev` (N, H), which is $W^\top \delta$, `dU` (H, D), `dW` (H, H) and `db` (H,).
 
 
 # %% nbgrader={"grade_id": "rnn_step_backward", "solution": true}
@@ -201,6 +204,7 @@ hidden.score()
 #
 # $$\nabla_{h^{(t)}} L = W^\top \delta^{(t+1)} + \left(\nabla_{h^{(t)}} L\right)_{\text{from its own output}}, \qquad \delta^{(t)} = \left(1 - (h^{(t)})^2\right) \odot \nabla_{h^{(t)}} L.$$
 #
+# The last state has no next step, so it gets the second part only; the initial state $h^{(0)}$ has no output, so it gets the first part only.
 # The parameters are used at every step, so their gradients are sums over all steps.
 #
 # Equations: bptt-hidden, bptt-delta, bptt-parameters, bptt-input.
@@ -404,6 +408,7 @@ hidden.score()
 # Cut the steps 0, 1, …, T − 1 into windows of k: the first from 0 to k − 1, and so on; the last may be shorter.
 # Forward, the state runs on from window to window.
 # Backward, nothing crosses a border: the first state of a window gives its error to the parameters, and no further.
+# With k = 3 the first two windows are the steps 0, 1, 2 and 3, 4, 5; step 2 gets nothing from step 3, and step 3 still pairs its δ with the state of step 2 in `dW`.
 #
 # $$\nabla_{h^{(t)}} L = \begin{cases} (\nabla_{h^{(t)}} L)_{\text{own output}} & t \text{ is the last step of a window} \\ W^\top \delta^{(t+1)} + (\nabla_{h^{(t)}} L)_{\text{own output}} & \text{otherwise.} \end{cases}$$
 #
@@ -590,7 +595,7 @@ hidden.score()
 #
 # Equations: bptt-central-difference.
 #
-# The function gets `f`, a function of one array that returns a number, the array `x` (any shape), and `epsilon`.
+# The function gets `f`, a function of one array that returns a number, the array `x` (any shape, one without axes included), and `epsilon`.
 # It returns an array of the shape of `x`.
 # It must leave `x` as it came: work on a copy.
 
