@@ -21,8 +21,11 @@
 # The equation labels are those of the book's chapter *Encoder–decoder*.
 # Sequences are time-major: symbols are (T, N), states (T, N, H); rows are examples; a gradient has the shape of what it is the gradient of, and its name with a `d` in front.
 # The context C has M numbers, and M need not be H.
+# As in the chapter, $s^{(i)}$ is the decoder's state and not the logits, and $\ni$ means "has as one of its terms".
+# A bracket such as $[\,i = \tau_y\,]$ is 1 where it holds and 0 elsewhere.
+# A visible check tries one example: where a function has a `mode`, that is `"both"`, and the hidden tests try the other two as well.
 #
-# In all there are 49 points. Working time: about four hours.
+# In all there are 51 points. Working time: about four hours.
 
 # %% nbgrader={"grade_id": "setup", "locked": true}
 import numpy as np
@@ -242,9 +245,10 @@ hidden.score()
 #
 # $$L = -\frac{1}{N} \sum_n \sum_i m^{(i)} \left( \log o^{(i)}_{y^{(i)}} + e^{(i)} \log \sigma(z^{(i)}) + (1 - e^{(i)}) \log\left(1 - \sigma(z^{(i)})\right) \right),$$
 #
-# and its gradients for the logits are once more "output minus target":
+# where $o^{(i)}$ is the softmax of the logits.
+# Its gradients are once more "output minus target", with $y^{(i)}$ as a one-hot vector:
 #
-# $$\nabla_{s^{(i)}} L = \frac{m^{(i)}}{N} \left( o^{(i)} - y^{(i)} \right), \qquad \nabla_{z^{(i)}} L = \frac{m^{(i)}}{N} \left( \sigma(z^{(i)}) - e^{(i)} \right).$$
+# $$\nabla_{\text{logits}^{(i)}} L = \frac{m^{(i)}}{N} \left( o^{(i)} - y^{(i)} \right), \qquad \nabla_{z^{(i)}} L = \frac{m^{(i)}}{N} \left( \sigma(z^{(i)}) - e^{(i)} \right).$$
 #
 # Logits may be in the thousands: never take the logarithm of a rounded probability.
 #
@@ -480,7 +484,7 @@ hidden.score()
 # ## 6. Back through the decoder, into the context (7 points)
 #
 # Now all of the decoder, in all three modes.
-# Each state $s^{(i)}$ gets `dhs[i]` from its own output, and what the next step sends back:
+# Each state $s^{(i)}$ gets a gradient from its own output, its row of `dhs`, and what the next step sends back; after the last step there is none, and $\delta^{(\tau_y + 1)} = 0$:
 #
 # $$\delta^{(i)} = \left(1 - (s^{(i)})^2\right) \odot \left( (\nabla_{s^{(i)}} L)_{\text{own output}} + W^\top \delta^{(i+1)} \right), \qquad \nabla_{s^{(0)}} L = W^\top \delta^{(1)}.$$
 #
@@ -725,11 +729,12 @@ hidden.score()
 #
 # The function gets `h0` (N, H), `drive` (N, H), `E` (K + 1, D), `U` (H, D), `W` (H, H), `V` (K, H), `c` (K,), the number `end` of the end symbol and the number `max_length`.
 # It returns `tokens` (max_length, N), which holds `end` wherever a row is over, and `lengths` (N,): the symbols that a row wrote, its end symbol included; `max_length` for a row that did not end.
+# `tokens` has `max_length` rows even where all examples end earlier.
 
 
 # %% nbgrader={"grade_id": "greedy_decode", "solution": true}
 def greedy_decode(h0, drive, E, U, W, V, c, end, max_length):
-    """Write the likeliest symbol at every step, until every row has written the end.
+    """Write the likeliest symbol at every step, and `end` from where a row has ended.
 
     h0 (N, H), drive (N, H), E (K + 1, D) with the start symbol last, U (H, D), W (H, H),
     V (K, H), c (K,), end and max_length integers;
@@ -843,9 +848,9 @@ hidden.score()
 #
 # 1. The beam starts with one beginning: nothing written, the state `h0`, log-likelihood 0.
 # 2. Every beginning takes a step and is continued with each of the K symbols; its log-likelihood grows by $\log \operatorname{softmax}(c + V s)_k$.
-# 3. Of all continuations the `width` likeliest stay, ended or not. A continuation goes on from the state of **its** beginning.
+# 3. Of all continuations the `width` likeliest stay, ended or not; all, where there are fewer. A continuation goes on from the state of **its** beginning.
 # 4. Of those that stay, the ones that wrote `end` are finished, and leave the beam.
-# 5. It goes on from 2, until the beam is empty or `max_length` symbols are written.
+# 5. It goes on from 2, again with `width` places however many have finished, until the beam is empty or `max_length` symbols are written.
 #
 # Every further symbol makes a sequence less likely, so comparing likelihoods favours short ones.
 # The winner among the finished is the one with the largest
@@ -854,11 +859,12 @@ hidden.score()
 #
 # where $|y|$ counts the end symbol.
 # If none is finished, it is the likeliest beginning that is left.
+# Logits may be in the thousands here too.
 #
 # Equations: encoder-decoder-beam.
 #
 # The function gets `h0` (H,), `drive` (H,), `E` (K + 1, D), `U` (H, D), `W` (H, H), `V` (K, H), `c` (K,), `end`, `width`, `max_length` and the number `alpha`; no two sequences of the tests are equally good.
-# It returns the winner's symbols `tokens` (L,), its end symbol included, and `log_p`, its log-likelihood, not divided by anything.
+# It returns the winner's symbols `tokens` (L,), with its end symbol if it wrote one, and `log_p`, its log-likelihood, not divided by anything.
 
 
 # %% nbgrader={"grade_id": "beam_search", "solution": true}
