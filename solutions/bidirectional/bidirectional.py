@@ -18,13 +18,20 @@
 #
 # You write the wrapper, and any cell of the earlier chapters goes into it.
 # Where a function gets `cell`, that is an object such as `RNN(D, H)`, `LSTM(D, H)` or `GRU(D, H)` of `lib`, and `params` are its parameters.
+# `cell.input_size` and `cell.hidden_size` are its D and H.
 # `Recurrent(cell)` is the scan of chapter 2, ready to use: `forward(params, xs, state, lengths)` returns the outputs, the last state and a cache, and `backward(params, cache, dys)` returns the gradients of the parameters, of the inputs and of the initial state.
+# Without `state` it starts from zero, and without `lengths` every sequence is T long.
 # Beyond a length its outputs are zero, its state stays, and what comes back from there is ignored.
-# If you would rather write the loop with `cell.step` and `cell.step_backward`, that is as good.
+# If you would rather write the loop forward with `cell.step`, that is as good.
+# Backward functions get the caches that a forward pass has kept; use them as they come, because the tests also feed caches that no forward pass would give.
 #
 # The equation labels are those of the book's chapter *Bidirectional RNN*.
 # Sequences are time-major (T, N, D), images are (R, C, N, D): rows, columns, examples, features.
 # A gradient has the shape of what it is the gradient of, and its name with a `d` in front.
+# Read $\nabla_h L \ni \dots$ as: the gradient has this among its summands.
+#
+# Some of the visible examples have two layers of one size, or as many rows as columns, so that they can tell common mistakes apart.
+# The hidden tests have other sizes, so take each size from the argument that it belongs to.
 #
 # In all there are 44 points. Working time: about three hours.
 
@@ -240,7 +247,7 @@ hidden.score()
 # ## 3. Back through both (8 points)
 #
 # Neither layer knows of the other, so each is carried back by itself, in the order in which it ran.
-# What arrives is cut in two, or, where the outputs were added, goes to both whole:
+# What arrives is cut in two, H₁ numbers for the first layer and H₂ for the second, or, where the outputs were added, goes to both whole:
 #
 # $$\left[\nabla_{h^{(t)}} L;\; \nabla_{g^{(t)}} L\right] \ni \nabla_{y^{(t)}} L \quad \text{(concat)}, \qquad \nabla_{h^{(t)}} L \ni \nabla_{y^{(t)}} L, \;\; \nabla_{g^{(t)}} L \ni \nabla_{y^{(t)}} L \quad \text{(sum)} .$$
 #
@@ -253,6 +260,7 @@ hidden.score()
 # Equations: bidirectional-merge-backward, bidirectional-reverse.
 #
 # The function gets `dys`, shaped as the forward pass's `ys`, `lengths` (N,), the pairs `cells` and `params`, and `caches`: what `Recurrent(cell).forward` returned third, for `caches[1]` on the reversed batch.
+# As in exercise 2, H₁ and H₂ may differ.
 # What stands in `dys` on padding is to be ignored.
 # It returns `dxs` (T, N, D), `dparams_h` and `dparams_g`.
 
@@ -387,7 +395,7 @@ hidden.score()
 # Equations: bidirectional-output, bidirectional-output-backward, bptt-logits, rnn-mask.
 #
 # The function gets `os` (T, N, K), `targets` (T, N) with labels from 0 to K − 1, `lengths` (N,), `hs` (T, N, H₁), `gs` (T, N, H₂), `V1` (K, H₁) and `V2` (K, H₂).
-# On padding, `os`, `hs` and `gs` hold anything.
+# On padding, `os`, `hs` and `gs` hold numbers without meaning, which must not count; `dhs` and `dgs` are zero there.
 # It returns `dV1`, `dV2`, `dc` (K,), `dhs` and `dgs`.
 
 
@@ -485,6 +493,9 @@ hidden.score()
 #
 # The function gets `images` (R, C, N, D), a `cell`, and `params`, four of the cell's parameters: right, left, down, up.
 # It returns `ys` (R, C, N, 4H), the four outputs side by side in that order.
+#
+# The example below is a square; the hidden tests have R ≠ C too.
+# Try it: `four_directions(np.ones((2, 3, 1, 2)), RNN(2, 4), (RNN(2, 4).init(np.random.default_rng(0)),) * 4)` is to give an array (2, 3, 1, 16).
 
 
 # %% nbgrader={"grade_id": "four_directions", "solution": true}
@@ -579,9 +590,11 @@ hidden.score()
 # $$h^{(i,j)} = \tanh\!\left(b + U x^{(i,j)} + W h^{(i-1,j)} + R\, h^{(i,j-1)}\right),$$
 #
 # and zeros beyond the edge.
+# So W belongs to the neighbour in the same column and R to the one in the same row, each the one that is nearer to the corner: from the bottom left, W's neighbour stands below.
 #
 # Equations: bidirectional-corner-state.
 #
+# Take care with the letter R: the argument `R` is a matrix, so call the number of rows something else.
 # The function gets `images` (R, C, N, D), `corner`, which is `"top left"`, `"top right"`, `"bottom left"` or `"bottom right"`, and `U` (H, D), `W` (H, H), `R` (H, H), `b` (H,).
 # It returns `hs` (R, C, N, H), each state at its pixel's place in the image.
 
@@ -693,8 +706,9 @@ hidden.score()
 #
 # Equations: bidirectional-corner-backward.
 #
-# The function gets `dhs`, the gradient of the outputs (R, C, N, H), the states `hs` (R, C, N, H), `images` (R, C, N, D), `U`, `W` and `R`.
+# The function gets `dhs`, the gradient of the outputs (R, C, N, H), the states `hs` (R, C, N, H), `images` (R, C, N, D), `U` (H, D), `W` (H, H) and `R` (H, H), the matrix.
 # It returns `dU`, `dW`, `dR`, `db` and `dimages`.
+# The example below is a square; the hidden tests have other images, and states that no scan would give.
 
 
 # %% nbgrader={"grade_id": "corner_scan_backward", "solution": true}
@@ -784,3 +798,9 @@ hidden.part(
 )
 hidden.score()
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Hand in
+#
+# Save the notebook and submit it as `bidirectional.ipynb`.
+# *Validate* (in JupyterLab's nbgrader menu, or `nbgrader validate bidirectional.ipynb`) reruns all visible checks from a fresh start.
