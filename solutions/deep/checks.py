@@ -40,8 +40,20 @@ def stacked_args(rng):
     return {**pieces(rng), "lengths": np.array([4, 2])}
 
 
+def with_lowest_mask(rng, made):
+    """The same, with a mask on what the lowest layer reads."""
+    T, N, H = made["masks"][1].shape
+    lowest = (rng.random((T, N, H)) < 0.6) / 0.6
+    lowest[0, 0, 0], lowest[-1, 0, 0] = 0, 1 / 0.6
+    return {**made, "masks": (lowest, *made["masks"][1:])}
+
+
 def residual_args(rng):
-    return pieces(rng)
+    return with_lowest_mask(rng, pieces(rng))
+
+
+def residual_backward_args(rng):
+    return with_lowest_mask(rng, backward_args(rng))
 
 
 def backward_args(rng):
@@ -99,11 +111,12 @@ def stack(cells, params, xs, states, masks, lengths, below=True, where="read", b
 
 def back(cells, params, caches, masks, dys, dstates, hand_down=True, where="read", scaled=True,
          ends=True, upward=False, shortcut=False, first=False, branch=True, through=False,
-         top=False):  # fmt: skip
+         top=False, lowest=True):  # fmt: skip
     count = len(cells)
     dparams, dinitial, head = [None] * count, [None] * count, dys
     for k in range(count) if upward else reversed(range(count)):
-        mask = 1 if masks[k] is None or not where else masks[k]
+        used = where and (k or lowest)
+        mask = masks[k] if used and masks[k] is not None else 1
         mask = mask if scaled else 1 * (mask != 0)
         into = dys * mask if where == "given" else dys
         dstate = dstates[k] if ends else tree.zeros_like(dstates[k])
@@ -140,10 +153,11 @@ def dropout(uniform, rate, variational, inverted, kept=None, scale=None, test=1.
 
 
 def residual(cells, params, xs, states, masks, first=False, masked=False, shortcut=True,
-             carried=False, origin=False, dropped=True):  # fmt: skip
+             carried=False, origin=False, dropped=True, lowest=True):  # fmt: skip
     begin = xs
     for k, cell in enumerate(cells):
-        mask = 1 if masks[k] is None or not dropped else masks[k]
+        used = dropped and (k or lowest)
+        mask = masks[k] if used and masks[k] is not None else 1
         if carried and k:
             state, ys = states[k], np.empty_like(xs)
             for t, x in enumerate(xs * mask):
@@ -314,10 +328,13 @@ EXAMPLES = {
                 lambda **a: residual(**a, origin=True)
             ),
             "The masks are left out.": lambda **a: residual(**a, dropped=False),
+            "The lowest layer's mask is left out; masks[0] multiplies what it reads, xs.": (
+                lambda **a: residual(**a, lowest=False)
+            ),
         },
     ),
     "residual_backward": Example(
-        args=backward_args,
+        args=residual_backward_args,
         outputs=("dxs", "dparams", "dinitial"),
         time_major=("dxs",),
         mistakes={
@@ -335,6 +352,9 @@ EXAMPLES = {
             "its own layer's output.": lambda **a: back(**a, shortcut=True, top=True),
             "The masks are left out on the way back.": (
                 lambda **a: back(**a, shortcut=True, where="")
+            ),
+            "The lowest layer's mask is left out; masks[0] multiplies what it hands to xs.": (
+                lambda **a: back(**a, shortcut=True, lowest=False)
             ),
             "The gradients of the last states are left out; layer k gets dstates[k].": (
                 lambda **a: back(**a, shortcut=True, ends=False)

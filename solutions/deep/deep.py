@@ -25,10 +25,13 @@
 # - `dparams, dxs, dstate = Recurrent(cell).backward(params, cache, dys, dstate)`, with `dys` (T, N, H) and the gradient of the last state; it returns those of the parameters, of `xs` and of the initial state.
 #
 # A gradient of parameters or of a state has their type: an `RNNParams` is answered by an `RNNParams`.
+# The cache knows the lengths: what `dys` holds beyond one is ignored, and `dxs` is zero there.
 # Backward functions get the caches that a forward pass has kept; use them as they come, because the tests also feed caches that no forward pass would give.
 #
 # The equation labels are those of the book's chapter *Deep recurrent networks*.
 # Sequences are time-major, `xs` is (T, N, D); rows are examples; layers are numbered from 0, the lowest, and what belongs to layer k is element k of a tuple.
+# Layer k reads D_k features: D_0 is D, and for the layers above it is the width of the layer below.
+# Read $\nabla_h L \ni \dots$ as: the gradient has this among its summands.
 #
 # In all there are 43 points. Working time: about three hours.
 
@@ -224,6 +227,7 @@ hidden.score()
 # A feature is dropped where its number is **below** the rate.
 # A variational mask uses the numbers of the first step.
 # It returns `train` and `test`, arrays of the same shape: what to multiply with while the network learns, and when it is used.
+# Both hold floating-point numbers, also where these are 0 and 1.
 
 
 # %% nbgrader={"grade_id": "dropout_masks", "solution": true}
@@ -315,6 +319,7 @@ hidden.score()
 #
 # where $x_k = m_k \odot h_{k-1}$ is what layer k has read.
 # So the gradient of the outputs goes in at the top, and each layer's `dxs`, masked, is the `dys` of the layer below.
+# Under the lowest layer it is what the function returns: $\nabla_x L = m_0 \odot (\nabla_{x_0} L)$.
 #
 # Equations: deep-stacked-backward, deep-dropout, bptt-hidden.
 #
@@ -472,14 +477,15 @@ hidden.score()
 # %% [markdown]
 # ## 4. A residual stack, forward (4 points)
 #
-# In a residual stack, every layer but the lowest adds to what it gives what it was offered:
+# In a residual stack, what a layer was offered is added to what it gives, for every layer but the lowest:
 #
-# $$y_0 = F_0(x), \qquad y_k = F_k(m_k \odot y_{k-1}) + y_{k-1} \quad (k \ge 1),$$
+# $$y_0 = F_0(m_0 \odot x), \qquad y_k = F_k(m_k \odot y_{k-1}) + y_{k-1} \quad (k \ge 1),$$
 #
 # where $F_k$ stands for the whole layer, over all steps, with its own state.
 # The lowest is left out because the size of its input need not be H.
 # The addition is beside the layer, not in it: the state that the layer carries on is its own.
 # Dropout touches what the layer reads, and not what is added.
+# The lowest layer may have a mask too.
 #
 # Equations: deep-residual, deep-dropout.
 #
@@ -596,7 +602,8 @@ hidden.score()
 #
 # $$\nabla_{y_{k-1}} L = \underbrace{\nabla_{y_k} L}_{\text{the shortcut}} + m_k \odot \left(\nabla_{x_k} L\right) \quad (k \ge 1).$$
 #
-# The lowest layer has no shortcut.
+# Here $x_k = m_k \odot y_{k-1}$ is what layer k has read.
+# The lowest layer has no shortcut, but may have a mask: $\nabla_x L = m_0 \odot (\nabla_{x_0} L)$.
 #
 # Equations: deep-residual-backward, deep-stacked-backward.
 #
@@ -774,6 +781,7 @@ hidden.score()
 # Equations: deep-transition, deep-transition-skip.
 #
 # The function gets `x` (N, D), the old state `h` (N, H), `U` (H, D), `W` (K, H, H) and `b` (K, H), where `W[0]` is $W_1$, and `S` (H, H), or `None` for no skip connection; with `S`, K is at least 2.
+# Without it K may be 1, and the one layer reads the input and the old state: the Elman cell.
 # It returns `zs` (K, N, H): all layers, the last of them being the new state.
 
 
