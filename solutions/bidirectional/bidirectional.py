@@ -56,6 +56,7 @@ check = Check("bidirectional")
 #
 # Steps are counted from 1 in the formula, and from 0 in the array.
 # Done twice, it gives back what was there.
+# You may call this function in exercises 2 and 3; a mistake in it then costs points there too.
 #
 # Equations: bidirectional-reverse.
 #
