@@ -20,6 +20,8 @@
 # The equation labels are those of the book's chapter *Attention*.
 # Queries are (S, N, Q), keys (T, N, H), values (T, N, V), all with time first; S queries and T keys may differ in number.
 # Scores and weights are (S, N, T): for each query of each example, one number a key.
+# Wherever there is a softmax, scores may be in the thousands, and their exponentials must not overflow.
+# A visible check tries one example; the hidden tests try every `kind`, `causal` true and false, and other sizes.
 # A gradient has the shape of what it is the gradient of, and its name with a `d` in front.
 #
 # In all there are 53 points. Working time: about three hours and a half.
@@ -45,6 +47,7 @@ check = Check("attention")
 #
 # The function gets `queries` (S, N, Q), `keys` (T, N, H), `W` (Q, H) and `kind`, one of `"cosine"`, `"dot"`, `"scaled_dot"` and `"general"`.
 # Only `"general"` uses `W`; for the others Q = H.
+# The visible check tries `"general"`; try the others yourself, on vectors whose scores you can work out by hand.
 # It returns the scores (S, N, T) of every query with every key of the same example.
 
 
@@ -272,7 +275,8 @@ hidden.score()
 #
 # $$\alpha_i = \operatorname{softmax}(e_i), \qquad c_i = \sum_{t=1}^{\tau} \alpha_{it}\, v_t.$$
 #
-# In a padded batch the sum of example n ends at its length $\tau_n$, for all of its queries.
+# In a padded batch both sums of example n, that of the softmax and that of the values, end at its length $\tau_n$, for all of its queries.
+# Large scores must not overflow.
 #
 # Equations: attention-weights, attention-context.
 #
@@ -521,7 +525,9 @@ hidden.score()
 #
 # $$p_i = \tau\, \sigma\!\left(v^\top \tanh(W q_i)\right), \qquad \alpha_{it} = \operatorname{softmax}_{|t - p_i| \le D}(e_i)_t \; \exp\!\left( - \frac{(t - p_i)^2}{2 (D/2)^2} \right).$$
 #
-# The softmax runs over the keys at a distance of at most $D$ from $p_i$ (and within the length) and is zero elsewhere.
+# The softmax runs over the keys at a distance of at most $D$ from $p_i$ and is zero elsewhere.
+# The window may reach beyond the example's length: keys there are padding, take no part in the softmax, and have weight zero.
+# A key is always left, since $p_i$ is between 0 and $\tau$ and $D$ at least 1.
 # The Gaussian multiplies the softmax *weights*, as in Luong's paper, so what comes out sums to less than one, and it is not normalised again.
 #
 # Equations: attention-local-position, attention-local-window.
@@ -1029,7 +1035,8 @@ hidden.score()
 # They are left out here.
 #
 # Sentences differ in their number of words, and documents in their number of sentences.
-# A sentence that is padding has a word count of 1, so that its softmax is defined; it must get no $\beta$.
+# Beyond a count both weights are zero.
+# A sentence that is padding has a word count of 1, so that its softmax is defined: its one word has the weight $\alpha = 1$, and the sentence gets no $\beta$.
 #
 # Equations: attention-hierarchical.
 #
