@@ -120,6 +120,8 @@ def leaky_backward(
     scale=1,
     through_slope=True,
     carry=True,
+    turned=False,
+    at_state=False,
 ):
     alpha = sigmoid(leak)
     dh = np.zeros_like(dhs[0])
@@ -127,7 +129,8 @@ def leaky_backward(
     db, dleak = np.zeros_like(leak), np.zeros_like(leak)
     for t in reversed(range(len(xs))):
         dh = (dh if carry else 0) + dhs[t]
-        delta = slope(us[t]) * (1 - alpha if share else 1) * dh
+        h = alpha * h_prevs[t] + (1 - alpha) * us[t]
+        delta = slope(h if at_state else us[t]) * (1 - alpha if share else 1) * dh
         dleak += (sign * (alpha * (1 - alpha) if gate else 1) * (h_prevs[t] - us[t]) * dh).sum(
             axis=0
         )
@@ -136,7 +139,7 @@ def leaky_backward(
         db += delta.sum(axis=0)
         dxs[t] = delta @ U
         back = delta if through_slope else (1 - alpha) * dh
-        dh = direct * alpha * dh + through * (back @ W)
+        dh = direct * alpha * dh + through * (back @ (W.T if turned else W))
     return dxs, dh, dU * scale, dW * scale, db * scale, dleak * scale
 
 
@@ -205,6 +208,20 @@ def skip_backward(
         dR += delta.T @ states[t + d - 1 if same else t]
         db += delta.sum(axis=0)
     return dxs, dstates[:d], dU * scale, dW * scale, dR * scale, db * scale
+
+
+def newest_first(**a):
+    dxs, dpast, *more = skip_backward(**a)
+    return dxs, dpast[::-1], *more
+
+
+def through_the_past(**a):
+    """Carry the errors at the given states on to the states before them."""
+    dxs, dpast, *more = skip_backward(**a)
+    dpast = dpast.copy()
+    for k in reversed(range(1, len(dpast))):
+        dpast[k - 1] += ((1 - a["past"][k] ** 2) * dpast[k]) @ a["W"]
+    return dxs, dpast, *more
 
 
 def flow_args(rng):
@@ -283,7 +300,6 @@ EXAMPLES = {
     "error_norms": Example(
         args=carry_args,
         outputs=("norms",),
-        time_major=("norms",),
         mistakes={
             "This is the order as the notes print it, Wᵀ∇ first and the factor 1 − h² after it; it fails for H > 1, because the slopes belong to the units of the later step: Wᵀ((1 − h²) ⊙ ∇).": (
                 lambda hs, W, dh: norms(hs, W, dh, lambda h, g, W: (1 - h**2) * (g @ W))
@@ -315,7 +331,7 @@ EXAMPLES = {
         args=lambda rng: {"W": rng.normal(size=(4, 4)), "slope": 0.25, "steps": 3},
         outputs=("bound",),
         mistakes={
-            "The spectral radius was used; eigenvalues bound one step only where W is symmetric. The norm is the largest singular value.": (
+            "The spectral radius was used; it can be far below the norm unless W is normal, as symmetric matrices are. The norm is the largest singular value.": (
                 lambda W, slope, steps: (slope * np.abs(np.linalg.eigvals(W)).max()) ** steps
             ),
             "The Frobenius norm was used: a bound too, but a looser one. The 2-norm is the largest singular value.": (
@@ -467,6 +483,12 @@ EXAMPLES = {
             "The parameters' gradients were averaged over the batch; they add up.": (
                 lambda **a: leaky_backward(**a, scale=1 / 2)
             ),
+            "W was used untransposed: for rows, Wᵀ δ is delta @ W.": lambda **a: leaky_backward(
+                **a, turned=True
+            ),
+            "The slope was taken at the state, 1 − h²; the tanh's output is u.": (
+                lambda **a: leaky_backward(**a, at_state=True)
+            ),
         },
     ),
     "skip_forward": Example(
@@ -514,6 +536,12 @@ EXAMPLES = {
             "The slope 1 − h² is missing.": lambda **a: skip_backward(**a, slope=lambda h: 1),
             "The parameters' gradients were averaged over the batch; they add up.": (
                 lambda **a: skip_backward(**a, scale=1 / 2)
+            ),
+            "dpast is newest first; like past it is in order of time, the oldest first.": (
+                newest_first
+            ),
+            "The past's errors went on to the states before; those were given, so δ is zero there.": (
+                through_the_past
             ),
         },
     ),

@@ -290,17 +290,17 @@ hidden.score()
 # %% [markdown]
 # ## 5. Hochreiter's paths (4 points)
 #
-# An error $\vartheta_u(t)$ at the pre-activation of unit u reaches unit v, q steps earlier, on many paths $l_0 = u, l_1, …, l_{q-1}, l_q = v$, through any unit at each step between: $n^{q-1}$ of them.
+# An error $\vartheta_u(t)$ at the pre-activation of unit u (component u of chapter 2's $\delta^{(t)}$) reaches unit v, q steps earlier, on many paths $l_0 = u, l_1, …, l_{q-1}, l_q = v$, through any unit at each step between: $n^{q-1}$ of them.
 # Each path is a product with one factor for each step, and the paths add up:
 #
 # $$\frac{\partial \vartheta_v(t-q)}{\partial \vartheta_u(t)} = \sum_{l_1} \cdots \sum_{l_{q-1}}\; \prod_{m=1}^{q} f'_{l_m}(t-m)\; w_{l_{m-1} l_m}.$$
 #
-# Here $w_{ij}$ is `W[i, j]`, which leads from unit j **to** unit i, and $f'_{l}(t-m)$ is `slopes[m - 1, l]`.
+# Here $w_{ij}$ is `W[i, j]`, which leads from unit j **to** unit i, and $f'_{l}(t-m)$, the slope of unit l's activation, is `slopes[m - 1, l]`.
 # You may list the paths or find a faster way.
 #
 # Equations: vanishing-gradients-paths.
 #
-# The function gets `W` (n, n), `slopes` (q, n), and the units `u` and `v`, integers from 0 to n − 1.
+# The function gets `W` (n, n), `slopes` (q, n) with q of at least 1, and the units `u` and `v`, integers from 0 to n − 1.
 # It returns the sum, a number.
 
 
@@ -764,8 +764,9 @@ hidden.score()
 #
 # $$\nabla_{h^{(t)}} L = (\text{own loss}) + W^\top \delta^{(t+1)} + R^\top \delta^{(t+d)}, \qquad \delta^{(t)} = \left(1 - (h^{(t)})^2\right) \odot \nabla_{h^{(t)}} L,$$
 #
-# where δ is zero beyond the end of the sequence.
-# The states of the past get a gradient by the same rule; they have no own loss.
+# where δ is zero outside the sequence, beyond its end and before its start.
+# The states of the past get a gradient by the first formula; they have no own loss.
+# They were given and not computed, so they have no δ: an error that reaches one of them goes no further back.
 # The parameters get $\nabla_W = \sum \delta^{(t)} h^{(t-1)\top}$, $\nabla_R = \sum \delta^{(t)} h^{(t-d)\top}$, and $\nabla_U$, $\nabla_b$, $\nabla_x$ as ever.
 #
 # Equations: vanishing-gradients-skip-backward.
