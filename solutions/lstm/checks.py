@@ -118,7 +118,19 @@ def forward_args(rng):
 
 
 def scan(
-    xs, h0, c0, U, W, b, lengths, carry_h=True, carry_c=True, freeze=True, zero=True, order="ifgo"
+    xs,
+    h0,
+    c0,
+    U,
+    W,
+    b,
+    lengths,
+    carry_h=True,
+    carry_c=True,
+    freeze=True,
+    freeze_c=True,
+    zero=True,
+    order="ifgo",
 ):
     h, c, hs = h0, c0, []
     for t, x in enumerate(xs):
@@ -127,7 +139,7 @@ def scan(
         new_c = f * (c if carry_c else c0) + i * g
         new_h = o * np.tanh(new_c)
         h = np.where(live, new_h, h) if freeze else new_h
-        c = np.where(live, new_c, c) if freeze else new_c
+        c = np.where(live, new_c, c) if freeze and freeze_c else new_c
         hs.append(np.where(live, new_h, 0) if zero else h)
     return np.array(hs), h, c
 
@@ -171,6 +183,7 @@ def bptt(
     pass_on=True,
     heed=True,
     noisy=False,
+    bare=False,
 ):
     """Backpropagate with switches for the mistakes."""
     T, N, _ = xs.shape
@@ -185,6 +198,8 @@ def bptt(
         *values, dc_prev = state_backward(
             arriving, dc, i, f, g, o, c_prevs[t], tanh_cs[t], slope=1 - inner
         )
+        if bare:
+            dc_prev = dc + o * (1 - inner) * arriving
         if heed:
             values = [np.where(live, v, 0) for v in values]
         dxs[t], dh_prev, *more = step(*values, i, f, g, o, xs[t], h_prevs[t], U, W)
@@ -437,6 +452,12 @@ EXAMPLES = {
             "h_last is the output of the last time step, padding or not.": lambda **a: replaced(
                 scan(**a), 1, scan(**a)[0][-1]
             ),
+            "One step too many was taken: step t is real where t < lengths.": lambda **a: scan(
+                **{**a, "lengths": a["lengths"] + 1}
+            ),
+            "The cell state went on changing on padding; it stays as h does.": lambda **a: scan(
+                **a, freeze_c=False
+            ),
         },
     ),
     "lstm_backward": Example(
@@ -446,6 +467,9 @@ EXAMPLES = {
         mistakes={
             "dc is not carried back: ∇_C of a step has the part f ⊙ ∇_C of the next.": lambda **a: (
                 bptt(**a, carry_c=False)
+            ),
+            "dc was handed back as it is; on its way to C' it is multiplied by f.": lambda **a: (
+                bptt(**a, bare=True)
             ),
             "dh is not carried back: the gates of the next step read h as well.": lambda **a: bptt(
                 **a, carry_h=False
@@ -528,6 +552,10 @@ EXAMPLES = {
             "Only the cell path diag(f) is there; the paths through the gates are missing.": (
                 lambda **a: np.diag(a["f"])
             ),
+            "The cell path diag(f) is missing.": lambda **a: jacobian(**a) - np.diag(a["f"]),
+            "f was added to every row; it stands on the diagonal only.": (
+                lambda **a: jacobian(**a) - np.diag(a["f"]) + a["f"]
+            ),
             "The path through the forget gate is missing.": lambda **a: jacobian(**a, blocks="ig"),
             "The path through the input gate is missing.": lambda **a: jacobian(**a, blocks="fg"),
             "The path through the candidate is missing.": lambda **a: jacobian(**a, blocks="if"),
@@ -579,7 +607,7 @@ EXAMPLES = {
             "The factor was multiplied by q; q steps are q factors, a power.": (
                 lambda bias, steps: (steps * sigmoid(bias), np.log(2) / np.logaddexp(0, -bias))
             ),
-            "kept is that of 1 − f, what is forgotten.": lambda bias, steps: (
+            "This is the answer for 1 − f, the share forgotten; f is the share kept.": lambda bias, steps: (
                 sigmoid(-bias) ** steps,
                 np.log(2) / np.logaddexp(0, bias),
             ),
