@@ -16,11 +16,16 @@
 # You write eight functions: a step in both reset conventions, each of them backward, the sequence over a padded batch forward and backward, the simplified GRU backward, and the conversion between the two meanings of the update gate.
 # Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points.
 # Backward functions get the values that the forward pass has kept; use them as they come, because the tests also feed values that no forward pass would give.
+# Functions must not change their arguments.
+#
+# The cell below a function calls it on one example and says what is right and what is not; where your answer equals a known mistake, it says which.
+# That is only a first check: grading uses hidden tests with other sizes and numbers.
 #
 # Conventions: the blocks of `U` (3H, D), `W` (3H, H) and `b` (3H,) are stacked in the order **r, z, n** (reset, update, candidate).
 # $z = 1$ keeps the old state.
 # Rows are examples, and sequences are time-major.
-# The equation labels are those of the book's chapter *Gated recurrent unit*.
+# The equation labels are those of the book's chapter *Gated recurrent unit*, those that begin with `rnn` of chapter 1.
+# The book's page *Equations, code, tests and exercises* lists all labels with links to the equations.
 #
 # In all there are 40 points. Working time: about three hours.
 
@@ -203,7 +208,8 @@ hidden.score()
 #
 # $$\nabla_{h'} = z \odot \nabla_h + r \odot (W^{n\top} \delta^n) + W^{z\top} \delta^z + W^{r\top} \delta^r.$$
 #
-# For the parameters, each block's error meets what the block multiplied: for $W^r$ and $W^z$ that is $h'$, for $W^n$ it is $r \odot h'$.
+# For the parameters, each block's error meets what the block multiplied: for $W^r$ and $W^z$ that is $h'$, for $W^n$ it is $r \odot h'$, for all three blocks of $U$ it is $x$.
+# These gradients are summed over the examples, not averaged.
 #
 # Equations: gru-candidate-backward, gru-update-backward, gru-reset-backward, gru-state-backward, gru-parameters.
 #
@@ -306,6 +312,9 @@ hidden.score()
 #
 # $$\nabla_{W^n} = \sum (r \odot \delta^n)\, h'^\top, \qquad \nabla_{b_{hn}} = \sum r \odot \delta^n .$$
 #
+# The sums go over the examples.
+# $U^n$, $b^n$ and x stand outside the reset, so their gradients are made with $\delta^n$ itself.
+#
 # Equations: gru-reset-after-backward, gru-reset-after-parameters, gru-candidate-backward, gru-update-backward.
 #
 # The function gets the arguments of `gru_step_backward`, with the cached `q` (N, H) after `n`.
@@ -405,7 +414,7 @@ hidden.score()
 #
 # The function gets `xs` (T, N, D), `h0` (N, H), `U`, `W`, `b` and `lengths` (N,).
 # It returns `hs` (T, N, H) and `h_last` (N, H).
-# Write it without calling your `gru_step`, or copy its lines: each cell is graded by itself.
+# You may copy the lines of your `gru_step`; if you call it instead, a mistake in it costs points here too.
 
 
 # %% nbgrader={"grade_id": "gru_forward", "solution": true}
