@@ -262,6 +262,9 @@ EXAMPLES = {
             "The slopes multiply the columns, W diag(1 − h²); a slope belongs to a new unit, which is a row.": (
                 lambda h, W: (1 - h**2)[:, None, :] * W
             ),
+            "W was used transposed: J_ij is (1 − h_i²) W_ij.": lambda h, W: (
+                (1 - h**2)[:, :, None] * W.T
+            ),
             "The slope of the tanh was taken as 1 − h; it is 1 − h².": lambda h, W: (
                 (1 - h)[:, :, None] * W
             ),
