@@ -576,7 +576,7 @@ EXAMPLES = {
             "Steps were counted from 0: at step t the periods that divide t are due.": (
                 lambda **a: clockwork(**a, due=lambda period, step: (step - 1) % period == 0)
             ),
-            "The modules were laid unit by unit in turn; each is a block of H/M units.": (
+            "The modules were laid unit by unit in turn; each is a block of H / len(periods) units.": (
                 lambda **a: clockwork(**a, interleaved=True)
             ),
         },

@@ -18,7 +18,7 @@
 #
 # How to work:
 #
-# 1. Read the recap above a function; the equation labels are those of the book's chapter *Peephole connections and other LSTM variants*.
+# 1. Read the recap above a function; the equation labels are those of the book's chapter *Peephole connections and other LSTM variants*; those that begin with `lstm` are of chapter 4, with `rnn` of chapter 1. The book's page *Equations, code, tests and exercises* lists all labels with links to the equations.
 # 2. Replace `raise NotImplementedError()` by your code.
 # 3. Run the cell below it. It calls your function on one example and says what is right and what is not. Where your answer equals a known mistake, it says which.
 #
@@ -54,7 +54,8 @@ check = Check("peephole")
 #
 # So the order is fixed: i, f and g; then C; then o; then h.
 #
-# A gate without a peephole has `None` in the place of its vector.
+# A gate without a peephole has `None` in the place of its vector; any of the three may be `None`, and all of them.
+# The visible check's example has all three, so try the others yourself.
 # `sigmoid` is imported above; it does not overflow.
 #
 # Equations: peephole-input-gate, peephole-forget-gate, peephole-cell, peephole-output-gate, peephole-hidden.
@@ -239,6 +240,7 @@ hidden.score()
 #
 # $$\nabla_{h'} = \sum_k (W^k)^\top \delta^k, \quad \nabla_x = \sum_k (U^k)^\top \delta^k, \quad \nabla_{U^k} = \sum_n \delta^k x^\top, \quad \nabla_{W^k} = \sum_n \delta^k h'^\top, \quad \nabla_{b^k} = \sum_n \delta^k .$$
 #
+# $k$ runs over i, f, g, o, and $n$ over the examples of the batch.
 # A peephole is a vector, so its gradient is a sum of products unit by unit, each error with **the cell state that its gate saw**:
 #
 # $$\nabla_{p^i} = \sum_n \delta^i \odot C', \qquad \nabla_{p^f} = \sum_n \delta^f \odot C', \qquad \nabla_{p^o} = \sum_n \delta^o \odot C .$$
@@ -879,16 +881,17 @@ hidden.score()
 # %% [markdown]
 # ## 9. A clockwork step (4 points)
 #
-# The H units are cut into M modules of equal size, in order. Module m has the period `periods[m]`; periods ascend.
+# The H units are cut into modules of equal size, in order, as many as there are periods: the first H / `len(periods)` units are module 0, and so on.
+# Module m has the period `periods[m]`. A period is never smaller than the one before; two modules may have the same one.
 # At step t, counted from 1, the modules whose period divides t are due:
 #
 # $$h_j = \begin{cases} \tanh\bigl(b + U x + (M \odot W) h'\bigr)_j & \text{where the period of unit } j \text{ divides } t, \\ h'_j & \text{elsewhere.} \end{cases}$$
 #
-# The mask $M_{jk}$ is 1 where the period of unit $k$ is at least that of unit $j$, else 0: a module hears itself and the **slower** ones. Entries of `W` outside the mask are not zero here; they must not be used.
+# The mask $M_{jk}$ is 1 where the period of unit $k$ is at least that of unit $j$, else 0: a module hears itself, those of the same period and the **slower** ones. Entries of `W` outside the mask are not zero here; they must not be used.
 #
 # Equations: peephole-clockwork-state, peephole-clockwork-mask.
 #
-# The function gets `x` (N, D), `h_prev` (N, H), `U` (H, D), `W` (H, H), `b` (H,), `periods`, whole numbers (M,), and `step`, the number t.
+# The function gets `x` (N, D), `h_prev` (N, H), `U` (H, D), `W` (H, H), `b` (H,), `periods`, an array of whole numbers, and `step`, the number t.
 # It returns `h` (N, H).
 
 
@@ -896,8 +899,9 @@ hidden.score()
 def clockwork_step(x, h_prev, U, W, b, periods, step):
     """Advance a clockwork RNN by one step.
 
-    x (N, D), h_prev (N, H), U (H, D), W (H, H), b (H,), periods (M,) ascending, M divides H,
-    step the number of this step, from 1; returns h (N, H).
+    x (N, D), h_prev (N, H), U (H, D), W (H, H), b (H,), periods one for each module, none
+    smaller than the one before, their number divides H, step the number of this step, from 1;
+    returns h (N, H).
     """
     ### BEGIN SOLUTION
     period = np.repeat(periods, len(b) // len(periods))
@@ -908,7 +912,7 @@ def clockwork_step(x, h_prev, U, W, b, periods, step):
 
 
 # %% nbgrader={"grade_id": "test_clockwork_step", "grade": true, "points": 4}
-# Hidden tests: 2 points some modules due, 1 all or one due, 1 sizes of one.
+# Hidden tests: 2 points some modules due, 1 all or one due, 1 sizes of one and equal periods.
 check(clockwork_step)
 ### BEGIN HIDDEN TESTS
 import numpy as np
