@@ -5,9 +5,9 @@
 
 import importlib.util
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,10 +19,13 @@ from lib.checking import call, compare
 DECIMALS = 10
 
 
-class Example(NamedTuple):
-    """One function's visible example."""
+Draw = Callable[[np.random.Generator], dict[str, Any]]
 
-    args: Callable[[np.random.Generator], dict[str, Any]]
+
+class Example(NamedTuple):
+    """One function's visible example, and more where one cannot show all that is asked."""
+
+    args: Draw
     """Draws the named arguments."""
     outputs: Sequence[str]
     """Names of the results."""
@@ -30,6 +33,8 @@ class Example(NamedTuple):
     """What was done and what is right, in a sentence, and the function that does it."""
     time_major: Sequence[str] = ()
     """Results whose first axis is time."""
+    also: Mapping[str, Draw] = MappingProxyType({})
+    """Further examples, tried when those before are right; the words say what each is about."""
 
 
 def declarations(slug: str) -> ModuleType:
@@ -66,7 +71,8 @@ def build(slug: str) -> dict[str, Any]:
     ------
     SourceError
         Where an exercise has no example or an example no exercise; where the solution
-        fails; where a mistake gives the right answer or the answer of another.
+        fails; where a mistake gives the right answer to all examples, or the answer of
+        another to the first that shows it.
     """
     examples: dict[str, Example] = declarations(slug).EXAMPLES
     names = [exercise.name for exercise in exercises(slug)]
@@ -79,35 +85,50 @@ def build(slug: str) -> dict[str, Any]:
     built = {}
     for number, name in enumerate(names):
         example = examples[name]
-        args = _rounded(example.args(np.random.default_rng([number, len(names)])))
-        expected, error, mutated = call(functions[name], args)
-        if error or mutated:
-            raise SourceError(
-                f"{slug}.{name}: the solution fails on its example: {error or mutated}"
-            )
-        mistakes = _mistakes(slug, name, example, args, expected)
+        rng = np.random.default_rng([number, len(names)])
+        left = dict(example.mistakes)
+        cases: list[dict[str, Any]] = []
+        for words, draw in {"": example.args, **example.also}.items():
+            args = _rounded(draw(rng))
+            expected, error, mutated = call(functions[name], args)
+            if error or mutated:
+                raise SourceError(
+                    f"{slug}.{name}: the solution fails on its example: {error or mutated}"
+                )
+            mistakes = _mistakes(slug, name, left, args, expected, example.outputs)
+            left = {m: wrong for m, wrong in left.items() if m not in dict(mistakes)}
+            one = {"args": args, "expected": expected, "mistakes": mistakes}
+            cases.append({**one, "words": words} if words else one)
+        if left:
+            raise SourceError(f"{slug}.{name}: the mistake {min(left)!r} gives the right answer")
         built[name] = {
-            "args": args,
+            **cases[0],
             "outputs": list(example.outputs),
             "time_major": list(example.time_major),
-            "expected": expected,
-            "mistakes": mistakes,
         }
+        if example.also:
+            built[name]["also"] = cases[1:]
     return {"chapter": slug, "examples": codec.encode(built, DECIMALS)}
 
 
 def _mistakes(
-    slug: str, name: str, example: Example, args: dict[str, Any], expected: Any
+    slug: str,
+    name: str,
+    mistakes: dict[str, Callable[..., Any]],
+    args: dict[str, Any],
+    expected: Any,
+    outputs: Sequence[str],
 ) -> list[tuple[str, Any]]:
+    """Return the messages and answers of those mistakes that show on these arguments."""
     found: list[tuple[str, Any]] = []
-    for message, wrong in example.mistakes.items():
+    for message, wrong in mistakes.items():
         answer, error, _ = call(wrong, args)
         if error:
             raise SourceError(f"{slug}.{name}: the mistake {message!r} fails: {error}")
-        if not compare(answer, expected, example.outputs):
-            raise SourceError(f"{slug}.{name}: the mistake {message!r} gives the right answer")
+        if not compare(answer, expected, outputs):
+            continue
         for other, other_answer in found:
-            if not compare(answer, other_answer, example.outputs):
+            if not compare(answer, other_answer, outputs):
                 raise SourceError(f"{slug}.{name}: {message!r} and {other!r} give the same answer")
         found.append((message, answer))
     return found

@@ -418,7 +418,7 @@ class Grader:
         return Outcome(value, None, mutated)
 
 
-MISTAKE = re.compile(r"equals a known mistake: (.*)")
+MISTAKE = re.compile(r"equals? a known mistake: (.*)")
 CELL_WORDS = {
     "timeout": "This cell did not end within {0.cell_seconds:g} seconds and was stopped.",
     "crash": "This cell ended its process, or used more memory or processor time than it may.",

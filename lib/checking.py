@@ -1,7 +1,7 @@
 """What a learner sees when a graded function is checked, and how answers are compared.
 
-``check(rnn_step)`` in a notebook calls the function on one fixed example and says, in
-words, what is right and what is not. The hidden tests use the same comparison.
+``check(rnn_step)`` in a notebook calls the function on one fixed example, or on a few,
+and says, in words, what is right and what is not. The hidden tests use the same comparison.
 """
 
 import json
@@ -129,8 +129,9 @@ def _compare_numbers(
         return [Problem(name, "nan", f"not a number in {bad.sum()} of {bad.size} entries{where}")]
     with np.errstate(invalid="ignore"):
         error = np.abs(got.astype(np.float64) - expected.astype(np.float64))
-    error = np.where(got == expected, 0.0, error)
-    wrong = ~(error <= atol + rtol * np.abs(expected))
+    same = (got == expected) | (np.isnan(got) & np.isnan(expected))
+    error = np.where(same, 0.0, error)
+    wrong = ~(same | (error <= atol + rtol * np.abs(expected)))
     if not wrong.any():
         return []
     at = np.unravel_index(
@@ -156,10 +157,31 @@ def _part(value: Any, outputs: Sequence[str], name: str) -> Any:
     return value if len(outputs) == 1 else value[list(outputs).index(name.split(".")[0])]
 
 
+def _wrong_results(problems: Sequence[Problem]) -> list[str]:
+    return list(dict.fromkeys(p.output.split(".")[0] for p in problems if p.kind != "mutated"))
+
+
+def _numbers(value: Any) -> Iterator[np.ndarray]:
+    if isinstance(value, (tuple, list)):
+        for part in value:
+            yield from _numbers(part)
+    elif isinstance(value, (np.ndarray, np.generic, int, float)):
+        yield np.asarray(value)
+
+
+def _telling(answer: Any) -> bool:
+    """Tell whether a value is unlikely to be met by chance: real, and not zero throughout."""
+    return any(part.dtype.kind == "f" and part.any() for part in _numbers(answer))
+
+
 def named_mistakes(
     got: Any, example: dict[str, Any], problems: Sequence[Problem]
 ) -> list[tuple[str, str]]:
-    """Find the known mistakes that a wrong answer equals.
+    """Find the known mistake that a wrong answer equals.
+
+    A mistake is named only where it gives every result that is wrong. A few integers, or
+    zeros, can agree by chance: where nothing else does, the right results must be the
+    mistake's as well.
 
     Parameters
     ----------
@@ -171,24 +193,22 @@ def named_mistakes(
     Returns
     -------
     list of (output, message)
-        For each wrong result, the mistake that gives exactly it, if one does.
+        For each wrong result the one mistake that gives them all, if there is one; that
+        which gives the whole answer goes first.
     """
     outputs = example["outputs"]
-    found = []
-    for name in dict.fromkeys(
-        p.output.split(".")[0] for p in problems if p.kind in ("value", "shape")
-    ):
-        if name != "result" and name not in outputs:
+    wrong = _wrong_results(problems)
+    chosen = None
+    for message, answer in example["mistakes"]:
+        differing = _wrong_results(compare(got, answer, outputs))
+        if wrong and not differing:
+            chosen = message
+            break
+        if chosen or "result" in wrong or set(differing) & set(wrong):
             continue
-        for message, answer in example["mistakes"]:
-            same = not compare(_part(got, outputs, name), _part(answer, outputs, name), [name])
-            differs = compare(
-                _part(answer, outputs, name), _part(example["expected"], outputs, name), [name]
-            )
-            if same and differs:
-                found.append((name, message))
-                break
-    return found
+        if any(_telling(_part(answer, outputs, name)) for name in wrong):
+            chosen = message
+    return [(name, chosen) for name in wrong] if chosen else []
 
 
 class Report(NamedTuple):
@@ -258,7 +278,7 @@ class Check:
         self.examples: Mapping[str, dict[str, Any]] = _Examples(data["examples"]["dict"])
 
     def __call__(self, function: Callable[..., Any]) -> None:
-        """Call ``function`` on its example and print a report.
+        """Call ``function`` on its examples and print a report.
 
         Raises
         ------
@@ -271,7 +291,7 @@ class Check:
             raise CheckFailed(report.text)
 
     def report(self, function: Callable[..., Any]) -> Report:
-        """Call ``function`` on its example and say what came of it.
+        """Call ``function`` on its examples and say what came of the first that is not right.
 
         Raises
         ------
@@ -283,27 +303,32 @@ class Check:
             known = ", ".join(sorted(self.examples))
             raise ValueError(f"function: expected one of {known}, got {name}")
         example = self.examples[name]
-        got, error, mutated = call(function, example["args"])
-        if error:
-            problems = [Problem("result", "error", error)]
-        else:
-            problems = compare(got, example["expected"], example["outputs"], example["time_major"])
-            problems += [
-                Problem(arg, "mutated", "this argument was changed in place; leave it as it came")
-                for arg in mutated
-            ]
-        mistakes = [] if error else named_mistakes(got, example, problems)
-        return Report(
-            name, tuple(problems), tuple(mistakes), _text(name, example, problems, mistakes)
-        )
+        cases = [
+            {**example, "words": ""},
+            *({**example, **more} for more in example.get("also", [])),
+        ]
+        for case in cases:
+            got, error, mutated = call(function, case["args"])
+            if error:
+                problems = [Problem("result", "error", error)]
+            else:
+                problems = compare(got, case["expected"], case["outputs"], case["time_major"])
+                problems += [
+                    Problem(
+                        arg, "mutated", "this argument was changed in place; leave it as it came"
+                    )
+                    for arg in mutated
+                ]
+            if problems:
+                mistakes = [] if error else named_mistakes(got, case, problems)
+                text = _text(name, case["words"], problems, mistakes)
+                return Report(name, tuple(problems), tuple(mistakes), text)
+        right = "the example is" if len(cases) == 1 else f"all {len(cases)} examples are"
+        return Report(name, (), (), f"{name}: {right} right ({', '.join(example['outputs'])}).")
 
 
-def _text(
-    name: str, example: dict[str, Any], problems: list[Problem], mistakes: list[tuple[str, str]]
-) -> str:
-    if not problems:
-        return f"{name}: the example is right ({', '.join(example['outputs'])})."
-    lines = [f"{name}: not right yet."]
+def _text(name: str, words: str, problems: list[Problem], mistakes: list[tuple[str, str]]) -> str:
+    lines = [f"{name}: not right yet{f' ({words})' if words else ''}."]
     for problem in problems:
         line = (
             problem.message if problem.kind == "error" else f"{problem.output}: {problem.message}"
@@ -311,7 +336,10 @@ def _text(
         lines.append("  " + line.replace("\n", "\n  "))
         if problem.detail:
             lines.append(f"    {problem.detail}")
-    lines += [f"  {output} equals a known mistake: {message}" for output, message in mistakes]
+    if mistakes:
+        listed = ", ".join(output for output, _ in mistakes)
+        verb = "equals" if len(mistakes) == 1 else "equal"
+        lines.append(f"  {listed} {verb} a known mistake: {mistakes[0][1]}")
     return "\n".join(lines)
 
 

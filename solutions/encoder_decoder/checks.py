@@ -70,29 +70,36 @@ def write(targets, C, mode, E, U, W, b, R, P, p, shift=True, start=None, squash=
     return hs
 
 
-def loss_args(rng):
+def loss_args(rng, scale=1.0):
     return {
-        "logits": 2 * rng.normal(size=(4, 2, 3)),
-        "stop": rng.normal(size=(4, 2)),
+        "logits": 2 * scale * rng.normal(size=(4, 2, 3)),
+        "stop": scale * rng.normal(size=(4, 2)),
         "targets": rng.integers(3, size=(4, 2)),
         "lengths": np.array([4, 2]),
     }
 
 
 def sequence(logits, stop, targets, lengths, masked=True, mean="batch", sign=1, flipped=False,
-             only_last=False, stops=True, late=0):  # fmt: skip
+             only_last=False, stops=True, late=0, rounded=False, highest="own"):  # fmt: skip
     T, N, K = logits.shape
     steps = np.arange(T)[:, None]
     mask = (steps < lengths) | (not masked)
     ends = (steps == lengths - 1 + late) != flipped
-    log_o = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-    one_hot = np.eye(K)[targets]
-    sigmoid = 1 / (1 + np.exp(-stop))
-    judged = mask & (ends | (not only_last)) & stops
-    total = ((log_o * one_hot).sum(axis=-1) * mask).sum()
-    total += (np.where(ends, np.log(sigmoid), np.log(1 - sigmoid)) * judged).sum()
-    count = {"batch": N, "steps": mask.sum(), "sum": 1}[mean]
-    dlogits = sign * (np.exp(log_o) - one_hot) * mask[..., None] / count
+    top = {"own": logits.max(axis=-1, keepdims=True), "all": logits.max(), "none": 0}[highest]
+    with np.errstate(all="ignore"):
+        exponentials = np.exp(logits - top)
+        total = exponentials.sum(axis=-1, keepdims=True)
+        log_o = np.log(exponentials / total) if rounded else logits - top - np.log(total)
+        sigmoid = 1 / (1 + np.exp(-stop))
+        log_end, log_go = -np.logaddexp(0, -stop), -np.logaddexp(0, stop)
+        if rounded:
+            log_end, log_go = np.log(sigmoid), np.log(1 - sigmoid)
+        picked = np.take_along_axis(log_o, targets[..., None], axis=-1)[..., 0]
+        judged = mask & (ends | (not only_last)) & stops
+        total = np.where(mask, picked, 0).sum()
+        total += np.where(judged, np.where(ends, log_end, log_go), 0).sum()
+        count = {"batch": N, "steps": mask.sum(), "sum": 1}[mean]
+        dlogits = sign * (np.exp(log_o) - np.eye(K)[targets]) * mask[..., None] / count
     return -total / count, dlogits, sign * (sigmoid - ends) * judged / count
 
 
@@ -185,7 +192,7 @@ def encoder(dC, hs, sources, lengths, E, U, W, at_end=False, again=False, overwr
     return dE, dU, dW, db
 
 
-def search_args(seed, rows):
+def search_args(seed, rows, sure=1.0):
     """Draw a network on which the mistakes show; the build says so where they do not."""
     rng = np.random.default_rng(seed)
     return {
@@ -194,30 +201,31 @@ def search_args(seed, rows):
         "E": rng.normal(size=(5, 3)),
         "U": 1.5 * rng.normal(size=(4, 3)),
         "W": rng.normal(size=(4, 4)),
-        "V": rng.normal(size=(4, 4)),
+        "V": sure * rng.normal(size=(4, 4)),
         "c": rng.normal(size=4),
         "end": 0,
     }
 
 
 def greedy(h0, drive, E, U, W, V, c, end, max_length, first=None, stops=True, counted=True,
-           moves=True, pad=None, fed=True):  # fmt: skip
+           moves=True, pad=None, fed=True, biased=True, driven=True, cut=False):  # fmt: skip
     N = len(h0)
     tokens, lengths = np.full((max_length, N), end if pad is None else pad), np.zeros(N, int)
     start = len(E) - 1 if first is None else first
     live, symbol, h = np.full(N, True), np.full(N, start), h0
     for t in range(max_length):
-        h = np.tanh(E[symbol] @ U.T + (h if moves else h0) @ W.T + drive)
-        picked = (h @ V.T + c).argmax(axis=1)
+        h = np.tanh(E[symbol] @ U.T + (h if moves else h0) @ W.T + driven * drive)
+        picked = (h @ V.T + (c if biased else 0)).argmax(axis=1)
         tokens[t] = np.where(live | (not stops), picked, tokens[t])
         lengths += live & (counted | (picked != end))
         live = live & (picked != end)
         symbol = picked if fed else symbol
-    return tokens, lengths
+    return tokens[: lengths.max()] if cut else tokens, lengths
 
 
 def beam(h0, drive, E, U, W, V, c, end, width, max_length, alpha, moved=True, divided=True,
-         first=False, logarithm=True, per_beginning=False, by_mean=False, extra=0, drop=False):  # fmt: skip
+         first=False, logarithm=True, per_beginning=False, drop=False, refilled=False,
+         competing=False, shift=True):  # fmt: skip
     beams, finished = [((), h0, 0.0)], []
     while beams and len(beams[0][0]) < max_length:
         continued, states = [], []
@@ -226,19 +234,23 @@ def beam(h0, drive, E, U, W, V, c, end, width, max_length, alpha, moved=True, di
             h = np.tanh(U @ E[symbol] + W @ h + drive)
             states.append(h)
             s = V @ h + c
-            log_o = s - np.log(np.exp(s).sum()) if logarithm else s
+            log_o = s - (s.max() if shift and logarithm else 0)
+            if logarithm:
+                with np.errstate(all="ignore"):
+                    log_o = log_o - np.log(np.exp(log_o).sum())
             own = [((*written, k), h, log_p + log_o[k]) for k in range(len(c))]
             own.sort(key=lambda one: -one[2])
             continued += own[:1] if per_beginning and len(beams) > 1 else own
-        continued.sort(key=lambda one: -one[2] / (len(one[0]) if by_mean else 1))
+        continued.sort(key=lambda one: -one[2])
         kept = continued[:width]
         if not moved:
             kept = [(w, states[min(k, len(states) - 1)], p) for k, (w, _, p) in enumerate(kept)]
         finished += [one for one in kept if one[0][-1] == end]
-        beams = [one for one in kept if one[0][-1] != end]
+        beams = [one for one in (continued if refilled else kept) if one[0][-1] != end][:width]
         if first and finished:
             break
-    finished.sort(key=lambda one: -one[2] / (len(one[0]) + extra) ** (alpha if divided else 0))
+    finished += beams * competing
+    finished.sort(key=lambda one: -one[2] / len(one[0]) ** (alpha if divided else 0))
     written, _, log_p = (finished or beams)[0]
     if drop:
         log_p = log_p / len(written) ** alpha
@@ -297,6 +309,7 @@ EXAMPLES = {
         args=loss_args,
         outputs=("loss", "dlogits", "dstop"),
         time_major=("dlogits", "dstop"),
+        also={"logits in the thousands": lambda rng: loss_args(rng, 2e3)},
         mistakes={
             "The mask was ignored: steps beyond a length count.": lambda **a: sequence(
                 **a, masked=False
@@ -317,6 +330,15 @@ EXAMPLES = {
                 lambda **a: sequence(**a, only_last=True)
             ),
             "The stop unit was left out of the likelihood.": lambda **a: sequence(**a, stops=False),
+            "The logarithm was taken of a rounded probability: log softmax is s − log Σ exp s, and log σ(z) is −log(1 + exp(−z)).": (
+                lambda **a: sequence(**a, rounded=True)
+            ),
+            "The exponentials of large logits overflowed: subtract each row's own largest logit first.": (
+                lambda **a: sequence(**a, highest="none")
+            ),
+            "The largest logit of the whole array was subtracted; it is each row's own, one step of one example.": (
+                lambda **a: sequence(**a, highest="all")
+            ),
             "The sequence was ended one step early: the last step is lengths − 1, counted from 0.": (
                 lambda **a: sequence(**a, late=-1)
             ),
@@ -411,8 +433,14 @@ EXAMPLES = {
         },
     ),
     "greedy_decode": Example(
-        args=lambda rng: {**search_args(14, (3,)), "max_length": 6},
+        args=lambda rng: {**search_args(32, (3,)), "max_length": 6},
         outputs=("tokens", "lengths"),
+        also={
+            "every row ends before max_length": lambda rng: {
+                **search_args(16, (3,)),
+                "max_length": 7,
+            }
+        },
         time_major=("tokens",),
         mistakes={
             "The first symbol read is 0; it is the start symbol, the last row of E.": (
@@ -426,14 +454,33 @@ EXAMPLES = {
             "The start symbol was read at every step; from the second on it is what was written.": (
                 lambda **a: greedy(**a, fed=False)
             ),
+            "The bias c is missing.": lambda **a: greedy(**a, biased=False),
+            "drive is missing: it enters at every step.": lambda **a: greedy(**a, driven=False),
+            "tokens ends with the longest row; it has max_length rows, however early all end.": (
+                lambda **a: greedy(**a, cut=True)
+            ),
             "What follows the end holds −1; it holds the end symbol.": lambda **a: greedy(
                 **a, pad=-1
             ),
         },
     ),
     "beam_search": Example(
-        args=lambda rng: {**search_args(406, ()), "width": 3, "max_length": 6, "alpha": 0.8},
+        args=lambda rng: {**search_args(3013, ()), "width": 3, "max_length": 6, "alpha": 0.8},
         outputs=("tokens", "log_p"),
+        also={
+            "sequences that end in the middle of the search": lambda rng: {
+                **search_args(21, ()),
+                "width": 3,
+                "max_length": 6,
+                "alpha": 1.5,
+            },
+            "logits in the thousands": lambda rng: {
+                **search_args(8, (), sure=1000.0),
+                "width": 2,
+                "max_length": 5,
+                "alpha": 1.0,
+            },
+        },
         mistakes={
             "This is what greedy decoding writes; the beam holds width beginnings.": lambda **a: (
                 beam(**{**a, "width": 1})
@@ -452,6 +499,15 @@ EXAMPLES = {
             ),
             "Each beginning was continued with its own best symbol only; the width best of all continuations stay.": (
                 lambda **a: beam(**a, per_beginning=True)
+            ),
+            "Unfinished beginnings took the places of those that ended; of the width likeliest, ended or not, only the unfinished go on.": (
+                lambda **a: beam(**a, refilled=True)
+            ),
+            "What was left at the end competed with the finished; an unfinished beginning wins only if none is finished.": (
+                lambda **a: beam(**a, competing=True)
+            ),
+            "The exponentials of large logits overflowed: subtract the largest logit first.": (
+                lambda **a: beam(**a, shift=False)
             ),
             "log_p was divided by |y|^α; what is returned is the log-likelihood itself.": (
                 lambda **a: beam(**a, drop=True)

@@ -23,7 +23,7 @@
 # The context C has M numbers, and M need not be H.
 # As in the chapter, $s^{(i)}$ is the decoder's state and not the logits, and $\ni$ means "has as one of its terms".
 # A bracket such as $[\,i = \tau_y\,]$ is 1 where it holds and 0 elsewhere.
-# A visible check tries one example: where a function has a `mode`, that is `"both"`, and the hidden tests try the other two as well.
+# A visible check tries one example or a few: where a function has a `mode`, that is `"both"`, and the hidden tests try the other two as well.
 #
 # In all there are 51 points. Working time: about four hours.
 
@@ -849,8 +849,8 @@ hidden.score()
 # 1. The beam starts with one beginning: nothing written, the state `h0`, log-likelihood 0.
 # 2. Every beginning takes a step and is continued with each of the K symbols; its log-likelihood grows by $\log \operatorname{softmax}(c + V s)_k$.
 # 3. Of all continuations the `width` likeliest stay, ended or not; all, where there are fewer. A continuation goes on from the state of **its** beginning.
-# 4. Of those that stay, the ones that wrote `end` are finished, and leave the beam.
-# 5. It goes on from 2, again with `width` places however many have finished, until the beam is empty or `max_length` symbols are written.
+# 4. Of those that stay, the ones that wrote `end` are finished, and leave the beam. Nothing takes their places in this step, and a continuation that did not stay is not finished either, even if it wrote `end`.
+# 5. It goes on from 2 with the beginnings that are left, again with `width` places however many have finished, until the beam is empty or `max_length` symbols are written.
 #
 # Every further symbol makes a sequence less likely, so comparing likelihoods favours short ones.
 # The winner among the finished is the one with the largest
@@ -858,7 +858,7 @@ hidden.score()
 # $$\frac{\log p(y \mid x)}{|y|^{\alpha}},$$
 #
 # where $|y|$ counts the end symbol.
-# If none is finished, it is the likeliest beginning that is left.
+# A beginning that is left unfinished wins only if none is finished; then it is the likeliest.
 # Logits may be in the thousands here too.
 #
 # Equations: encoder-decoder-beam.
@@ -955,19 +955,28 @@ def exhaustive(end, width, max_length, alpha, **net):
     return np.array(best[1]), float(prefixes.total(best[1]))
 
 
-def reference(end, width, max_length, alpha, **net):
+def reference(end, width, max_length, alpha, refilled="", competing=False, **net):
+    """Search; or search wrongly, to draw cases that tell the two apart.
+
+    `refilled`: ended beginnings leave no gap in the beam; those that count as finished stand
+    among the `width` likeliest ("top"), before the last that stays ("passed"), or anywhere.
+    `competing`: what is left at the end competes with the finished.
+    """
     prefixes, beam, finished = Prefixes(**net), [()], []
     for _ in range(max_length):
         for begin in beam:
             prefixes.ahead(begin)
         longer = [(*begin, k) for begin in beam for k in range(len(net["c"]))]
         longer.sort(key=prefixes.total, reverse=True)
-        finished += [symbols for symbols in longer[:width] if symbols[-1] == end]
-        beam = [symbols for symbols in longer[:width] if symbols[-1] != end]
+        beam = [symbols for symbols in longer[: None if refilled else width] if symbols[-1] != end]
+        beam = beam[:width]
+        last = {"passed": longer.index(beam[-1]) if beam else 0, "all": len(longer)}
+        seen = longer[: last.get(refilled, width)]
+        finished += [symbols for symbols in seen if symbols[-1] == end]
         if not beam:
             break
     best = max(
-        finished or beam,
+        finished + beam * competing or beam,
         key=lambda symbols: prefixes.total(symbols) / (len(symbols) ** alpha if finished else 1),
     )
     return np.array(best), float(prefixes.total(best))
@@ -1003,6 +1012,15 @@ def normalised(one):
     return ends(one) and answer(one) not in others
 
 
+def leaves_gaps(one):
+    wrong = {answer(one, refilled=how) for how in ("top", "passed", "all")}
+    return ends(one) and answer(one) not in wrong
+
+
+def leaves_out(one):
+    return ends(one) and answer(one) != answer(one, competing=True)
+
+
 hidden.part(
     2,
     "a beam that keeps everything finds what exhaustive search finds",
@@ -1026,6 +1044,10 @@ hidden.part(
         drawn(beats_greedy, 3, 6, 1.0, 6, 2, 4, 3),
         drawn(beats_greedy, 4, 6, 0.7, 5, 4, 3, 1),
         drawn(beats_greedy, 3, 6, 0.7, 3, 2, 6, 2),
+        drawn(leaves_gaps, 2, 7, 2.0, 4, 3, 5),
+        drawn(leaves_gaps, 2, 6, 1.5, 5, 2, 4, 1),
+        drawn(leaves_gaps, 3, 7, 2.0, 5, 2, 4, 3),
+        drawn(leaves_out, 2, 5, 1.0, 5, 3, 4, 1),
     ],
     reference,
 )
@@ -1046,7 +1068,7 @@ hidden.part(
         drawn(
             lambda one: not ends(one) and answer(one) != answer(one, width=1), 3, 3, 1.0, 6, 3, 4
         ),
-        drawn(lambda one: len(answer(one)) >= 2, 2, 5, 1.0, 4, 3, 5, 0, 500.0),
+        drawn(lambda one: len(answer(one)) >= 2, 2, 5, 1.0, 4, 3, 5, 0, 5000.0),
     ],
     reference,
 )

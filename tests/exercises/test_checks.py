@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from grading import checks, sources
-from lib.checking import Check, call, named_mistakes
+from lib.checking import Check, call, compare, named_mistakes
 
 CASES = [
     (slug, name, message)
@@ -45,11 +45,10 @@ def test_a_right_answer_is_never_called_a_mistake(slug):
         report = check.report(function)
         assert report.ok, report.text
         example = check.examples[name]
-        got, error, mutated = call(function, example["args"])
-        assert (error, mutated) == ("", [])
-        for _, answer in example["mistakes"]:
-            fake = {**example, "expected": answer}
-            assert named_mistakes(got, {**fake, "mistakes": []}, []) == []
+        for case in (example, *example.get("also", [])):
+            got, error, mutated = call(function, case["args"])
+            assert (error, mutated) == ("", [])
+            assert named_mistakes(got, {**example, **case}, []) == []
 
 
 @pytest.mark.parametrize(("slug", "name", "message"), CASES)
@@ -94,3 +93,97 @@ def test_nan_and_wrong_dtype_are_named():
 
     narrow.__name__ = "rnn_step"
     assert "expected dtype float64, got float32" in Check("rnn").report(narrow).text
+
+
+def mistakes_named(got, expected, **mistakes):
+    outputs = ["tokens", "lengths", "log_p"]
+    example = {"outputs": outputs, "expected": expected, "mistakes": list(mistakes.items())}
+    return named_mistakes(got, example, compare(got, expected, outputs))
+
+
+RIGHT = np.array([[1, 2], [0, 0]]), np.array([2, 2]), -1.5
+
+
+def test_a_mistake_is_named_only_where_it_gives_every_wrong_result():
+    mistake = np.array([[1, 2], [3, 0]]), np.array([3, 2]), -2.5
+    half = np.array([[3, 3], [3, 3]]), mistake[1], RIGHT[2]
+    assert mistakes_named(mistake, RIGHT, m=mistake) == [
+        ("tokens", "m"),
+        ("lengths", "m"),
+        ("log_p", "m"),
+    ]
+    assert mistakes_named(half, RIGHT, m=mistake) == []
+    real = half[0], RIGHT[1], mistake[2]
+    assert mistakes_named(real, RIGHT, m=mistake) == []
+
+
+def test_integers_alone_name_a_mistake_only_where_all_else_is_as_it_would_be():
+    mistake = np.array([[1, 2], [3, 0]]), np.array([3, 2]), -2.5
+    lengths = RIGHT[0], mistake[1], RIGHT[2]
+    real = RIGHT[0], RIGHT[1], mistake[2]
+    assert mistakes_named(lengths, RIGHT, m=mistake) == []
+    assert mistakes_named(lengths, RIGHT, m=mistake, n=lengths) == [("lengths", "n")]
+    assert mistakes_named(real, RIGHT, m=mistake) == [("log_p", "m")]
+    zero = RIGHT[0], RIGHT[1], 0.0
+    assert mistakes_named(zero, RIGHT, m=(*mistake[:2], 0.0)) == []
+
+
+def test_the_mistake_that_gives_the_whole_answer_comes_before_one_that_gives_a_part():
+    mistake = np.array([[1, 2], [3, 0]]), np.array([3, 2]), -2.5
+    real = RIGHT[0], RIGHT[1], mistake[2]
+    assert mistakes_named(real, RIGHT, m=mistake, n=real) == [("log_p", "n")]
+
+
+def test_results_of_the_wrong_shape_or_number_are_no_known_mistake():
+    mistake = np.array([[1, 2], [3, 0]]), np.array([3, 2]), -2.5
+    assert mistakes_named(mistake[:2], RIGHT, m=mistake) == []
+    assert mistakes_named((mistake[0].astype(float), *mistake[1:]), RIGHT, m=mistake) == []
+
+
+def answered_by(slug, name, change):
+    """Run a chapter's visible check on its solution with one piece of the code replaced."""
+    (exercise,) = (e for e in sources.exercises(slug) if e.name == name)
+    old, new = change
+    assert exercise.solution.count(old) == 1
+    names = sources.locked_names(slug)
+    exec(exercise.solution.replace(old, new), names)
+    return Check(slug).report(names[name])
+
+
+def test_a_mistake_that_agrees_in_lengths_alone_is_not_named():
+    report = answered_by("encoder_decoder", "greedy_decode", ("E[symbol]", "E[symbol - 1]"))
+    assert not report.ok
+    assert report.mistakes == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            (
+                "beam = [one for one in kept if one[0][-1] != end]",
+                "beam = [one for one in continued if one[0][-1] != end][:width]",
+            ),
+            "Unfinished beginnings took the places",
+        ),
+        (("(finished or beam)[0]", "sorted(finished + beam, key=lambda one: "
+          "-one[2] / len(one[0]) ** alpha)[0]"), "What was left at the end competed"),
+        (("s = s - s.max()", "pass"), "The exponentials of large logits overflowed"),
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_beam_searches_that_go_wrong_are_told_how(change, words):
+    report = answered_by("encoder_decoder", "beam_search", change)
+    assert {message.startswith(words) for _, message in report.mistakes} == {True}
+
+
+def test_a_further_example_is_tried_and_named_where_those_before_are_right():
+    report = answered_by(
+        "encoder_decoder", "greedy_decode",
+        ("return tokens, lengths", "return tokens[: lengths.max()], lengths"),
+    )  # fmt: skip
+    assert "not right yet (every row ends before max_length)" in report.text
+    assert "tokens equals a known mistake: tokens ends with the longest row" in report.text
+    assert not report.ok
+    right = answered_by("encoder_decoder", "greedy_decode", ("int)", "np.int64)"))
+    assert right.text == "greedy_decode: all 2 examples are right (tokens, lengths)."
