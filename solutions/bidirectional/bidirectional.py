@@ -30,8 +30,9 @@
 # A gradient has the shape of what it is the gradient of, and its name with a `d` in front.
 # Read $\nabla_h L \ni \dots$ as: the gradient has this among its summands.
 #
-# Some of the visible examples have two layers of one size, or as many rows as columns, so that they can tell common mistakes apart.
-# The hidden tests have other sizes, so take each size from the argument that it belongs to.
+# Each check has several examples, and tries the next one when those before are right.
+# The first has two layers of one size, or as many rows as columns, where that lets it tell common mistakes apart.
+# Those that follow have other sizes, as the hidden tests have, so take each size from the argument that it belongs to.
 #
 # In all there are 44 points. Working time: about three hours.
 
@@ -495,8 +496,7 @@ hidden.score()
 # The function gets `images` (R, C, N, D), a `cell`, and `params`, four of the cell's parameters: right, left, down, up.
 # It returns `ys` (R, C, N, 4H), the four outputs side by side in that order.
 #
-# The example below is a square; the hidden tests have R ≠ C too.
-# Try it: `four_directions(np.ones((2, 3, 1, 2)), RNN(2, 4), (RNN(2, 4).init(np.random.default_rng(0)),) * 4)` is to give an array (2, 3, 1, 16).
+# The images of the first example are squares, those of the second are not.
 
 
 # %% nbgrader={"grade_id": "four_directions", "solution": true}
@@ -709,7 +709,7 @@ hidden.score()
 #
 # The function gets `dhs`, the gradient of the outputs (R, C, N, H), the states `hs` (R, C, N, H), `images` (R, C, N, D), `U` (H, D), `W` (H, H) and `R` (H, H), the matrix.
 # It returns `dU`, `dW`, `dR`, `db` and `dimages`.
-# The example below is a square; the hidden tests have other images, and states that no scan would give.
+# The images of the first example are squares, those of the second are not; the hidden tests also have states that no scan would give.
 
 
 # %% nbgrader={"grade_id": "corner_scan_backward", "solution": true}

@@ -7,12 +7,13 @@ from lib import tree
 from lib.bptt import Recurrent
 from lib.gru import GRU
 from lib.lstm import LSTM
+from lib.rnn import RNN
 
 WITHHOLD: list[str] = []
 
 
 def drawn(rng, cell):
-    return tree.tree_map(lambda a: rng.normal(size=a.shape), cell.init(rng))
+    return tree.tree_map(lambda a: 0.6 * rng.normal(size=a.shape), cell.init(rng))
 
 
 def turned(xs, lengths, whole=False, late=0):
@@ -28,6 +29,14 @@ def reverse_args(rng):
     return {"xs": rng.normal(size=(5, 3, 2)), "lengths": np.array([3, 5, 2])}
 
 
+def symbols_args(rng):
+    return {"xs": rng.integers(1, 100, size=(4, 2)), "lengths": np.array([4, 3])}
+
+
+def fields_args(rng):
+    return {"xs": rng.normal(size=(4, 5, 2, 3)), "lengths": np.array([2, 4, 1, 3, 4])}
+
+
 def with_padding(xs, lengths, value):
     real = (np.arange(len(xs))[:, None] < lengths)[..., None]
     return np.where(real, turned(xs, lengths), value)
@@ -38,22 +47,36 @@ def both_reversed(xs, lengths):
     return np.stack([np.concatenate([x[:k][::-1], x[k:][::-1]]) for x, k in ends], axis=1)
 
 
-def forward_args(rng):
-    cells = LSTM(3, 2), LSTM(3, 2)
-    starts = [cell.initial_state(3) for cell in cells]
+def both(rng, cells, T, lengths, merge="concat"):
+    N, D = len(lengths), cells[0].input_size
+    starts = [cell.initial_state(N) for cell in cells]
     return {
-        "xs": rng.normal(size=(5, 3, 3)),
-        "lengths": np.array([3, 5, 2]),
+        "xs": rng.normal(size=(T, N, D)),
+        "lengths": np.array(lengths),
         "cells": cells,
         "params": tuple(drawn(rng, cell) for cell in cells),
         "states": tuple(tree.tree_map(lambda a: rng.uniform(-1, 1, a.shape), s) for s in starts),
-        "merge": "concat",
+        "merge": merge,
     }
 
 
+def forward_args(rng):
+    return both(rng, (LSTM(3, 2), LSTM(3, 2)), 5, [3, 5, 2])
+
+
+def forward_sum_args(rng):
+    return both(rng, (RNN(5, 3), RNN(5, 3, "relu")), 4, [4, 3], "sum")
+
+
+def forward_unequal_args(rng):
+    return both(rng, (GRU(5, 2), RNN(5, 4)), 7, [4, 7, 1])
+
+
 def forward(xs, lengths, cells, params, states, merge, there=None, back=None, masked=True,
-            tied=False, exchanged=False, zero=False, end=False):  # fmt: skip
+            tied=False, exchanged=False, zero=False, end=False, one=False, halved=False):  # fmt: skip
     there = there or turned
+    if one:
+        cells = cells[0], cells[0]
     kept = lengths if masked else None
     if zero:
         states = tuple(tree.zeros_like(state) for state in states)
@@ -64,18 +87,20 @@ def forward(xs, lengths, cells, params, states, merge, there=None, back=None, ma
     if end:
         last_g = last_g._replace(h=gs[lengths - 1, np.arange(len(lengths))])
     pair = [gs, hs] if exchanged else [hs, gs]
-    ys = np.concatenate(pair, axis=-1) if merge == "concat" else hs + gs
-    return ys, last_h, last_g
+    if merge == "concat":
+        return np.concatenate(pair, axis=-1), last_h, last_g
+    return (hs + gs) / (2 if halved else 1), last_h, last_g
 
 
-def backward_args(rng):
-    cells = GRU(3, 2), GRU(3, 2)
-    lengths = np.array([3, 5, 2])
+def both_back(rng, cells, T, lengths, merge="concat"):
+    N, D = len(lengths), cells[0].input_size
+    lengths = np.array(lengths)
     params = tuple(drawn(rng, cell) for cell in cells)
-    xs = rng.normal(size=(5, 3, 3))
+    xs = rng.normal(size=(T, N, D))
     inputs = xs, turned(xs, lengths)
+    sizes = [cell.hidden_size for cell in cells]
     return {
-        "dys": rng.normal(size=(5, 3, 4)),
+        "dys": rng.normal(size=(T, N, sum(sizes) if merge == "concat" else sizes[0])),
         "lengths": lengths,
         "cells": cells,
         "params": params,
@@ -83,14 +108,31 @@ def backward_args(rng):
             Recurrent(cell).forward(weights, seen, None, lengths)[2]
             for cell, weights, seen in zip(cells, params, inputs, strict=True)
         ),
-        "merge": "concat",
+        "merge": merge,
     }
 
 
+def backward_args(rng):
+    return both_back(rng, (GRU(3, 2), GRU(3, 2)), 5, [3, 5, 2])
+
+
+def backward_sum_args(rng):
+    return both_back(rng, (RNN(5, 3), RNN(5, 3, "relu")), 4, [4, 3], "sum")
+
+
+def backward_unequal_args(rng):
+    return both_back(rng, (GRU(5, 2), RNN(5, 4)), 7, [4, 7, 1])
+
+
 def backward(dys, lengths, cells, params, caches, merge, there=None, back=None, exchanged=False,
-             cross=False, share=None, factor=1.0):  # fmt: skip
+             cross=False, share=None, factor=1.0, one=False, halved=False):  # fmt: skip
     there = there or turned
-    dhs, dgs = np.split(dys, 2, axis=-1)
+    if one:
+        cells = cells[0], cells[0]
+    if merge == "concat":
+        dhs, dgs = np.split(dys, [cells[0].hidden_size], axis=-1)
+    else:
+        dhs = dgs = dys / (2 if halved else 1)
     if exchanged:
         dhs, dgs = dgs, dhs
     if share:
@@ -111,21 +153,30 @@ def whole(xs, lengths):
     return turned(xs, lengths, whole=True)
 
 
-def output_args(rng):
-    logits = rng.normal(size=(4, 3, 5))
+def output_args(rng, T=4, K=5, H1=2, H2=2, lengths=(3, 4, 2)):
+    N = len(lengths)
+    logits = rng.normal(size=(T, N, K))
     return {
         "os": np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True),
-        "targets": rng.integers(5, size=(4, 3)),
-        "lengths": np.array([3, 4, 2]),
-        "hs": rng.uniform(-1, 1, size=(4, 3, 2)),
-        "gs": rng.uniform(-1, 1, size=(4, 3, 2)),
-        "V1": rng.normal(size=(5, 2)),
-        "V2": rng.normal(size=(5, 2)),
+        "targets": rng.integers(K, size=(T, N)),
+        "lengths": np.array(lengths),
+        "hs": rng.uniform(-1, 1, size=(T, N, H1)),
+        "gs": rng.uniform(-1, 1, size=(T, N, H2)),
+        "V1": rng.normal(size=(K, H1)),
+        "V2": rng.normal(size=(K, H2)),
     }
 
 
+def output_unequal_args(rng):
+    return output_args(rng, T=7, K=5, H1=2, H2=4, lengths=(4, 7, 1))
+
+
+def in_the_middle(one, other):
+    return np.split(np.concatenate([one, other], axis=-1), 2, axis=-1)
+
+
 def output(os, targets, lengths, hs, gs, V1, V2, masked=True, mean="batch", sign=1, ways=None,
-           exchanged=False, one=False, halved=1.0):  # fmt: skip
+           exchanged=False, one=False, halved=1.0, middle=False):  # fmt: skip
     real = (np.arange(len(os))[:, None] < lengths)[..., None]
     dss = sign * (os - np.eye(os.shape[2])[targets])
     if masked:
@@ -137,20 +188,27 @@ def output(os, targets, lengths, hs, gs, V1, V2, masked=True, mean="batch", sign
     dhs, dgs = dss @ V1, dss @ (V1 if one else V2)
     if ways:
         dhs, dgs = dgs, dhs
+    if middle:
+        dV1, dV2 = in_the_middle(dV1, dV2)
+        dhs, dgs = in_the_middle(dhs, dgs)
     return dV1, dV2, flat.sum(axis=0), halved * dhs, halved * dgs
 
 
-def four_args(rng):
-    cell = GRU(2, 3)
+def four_args(rng, rows=4, columns=4, N=2, cell=None):
+    cell = cell or GRU(2, 3)
     return {
-        "images": rng.normal(size=(4, 4, 2, 2)),
+        "images": rng.normal(size=(rows, columns, N, cell.input_size)),
         "cell": cell,
         "params": tuple(drawn(rng, cell) for _ in range(4)),
     }
 
 
+def four_unequal_args(rng):
+    return four_args(rng, 2, 4, 3, RNN(5, 6))
+
+
 def four(images, cell, params, order=(0, 1, 2, 3), turn=True, back=True, tied=False, swap=True,
-         on=False, down=False, together=False):  # fmt: skip
+         on=False, down=False, together=False, short=False, names=False):  # fmt: skip
     layer = Recurrent(cell)
     found = []
     for k in range(4):
@@ -166,7 +224,9 @@ def four(images, cell, params, order=(0, 1, 2, 3), turn=True, back=True, tied=Fa
             flow = field.swapaxes(0, 1).reshape(b * a, N, D)
             hs = layer.forward(params[k], flow)[0].reshape(b, a, N, -1).swapaxes(0, 1)
         else:
-            flow = field.reshape(a, b * N, D)
+            if names:
+                a, b = b, a
+            flow = field.reshape(b, a * N, D) if across and short else field.reshape(a, b * N, D)
             if together:
                 flow = field.reshape(-1, a, D).swapaxes(0, 1)
             hs = layer.forward(params[0 if tied else k], flow)[0]
@@ -178,21 +238,32 @@ def four(images, cell, params, order=(0, 1, 2, 3), turn=True, back=True, tied=Fa
     return np.concatenate([found[k] for k in order], axis=-1)
 
 
-def corner_args(rng):
+def corner_args(rng, rows=3, columns=4, N=2, D=2, H=3, corner="top right"):
     return {
-        "images": rng.normal(size=(3, 4, 2, 2)),
-        "corner": "top right",
-        "U": rng.normal(size=(3, 2)),
-        "W": 0.7 * rng.normal(size=(3, 3)),
-        "R": 0.7 * rng.normal(size=(3, 3)),
-        "b": rng.normal(size=3),
+        "images": rng.normal(size=(rows, columns, N, D)),
+        "corner": corner,
+        "U": rng.normal(size=(H, D)) / np.sqrt(D / 2),
+        "W": 0.7 * rng.normal(size=(H, H)) / np.sqrt(H / 3),
+        "R": 0.7 * rng.normal(size=(H, H)) / np.sqrt(H / 3),
+        "b": rng.normal(size=H),
     }
 
 
+def bottom_left_args(rng):
+    return corner_args(rng, 4, 2, 3, 5, 6, "bottom left")
+
+
+def bottom_right_args(rng):
+    return corner_args(rng, 2, 5, 3, 4, 6, "bottom right")
+
+
 def corner(images, corner, U, W, R, b, vertical=False, turn=True, back=True, beside=True,
-           above=True, diagonal=False, transposed=False, squash=np.tanh):  # fmt: skip
-    way = (slice(None, None, -1), slice(None)) if vertical else (
-        slice(None), slice(None, None, -1))  # fmt: skip
+           above=True, diagonal=False, transposed=False, squash=np.tanh,
+           rise=True):  # fmt: skip
+    bottom, right = "bottom" in corner and rise, "right" in corner
+    if vertical:
+        bottom, right = right, bottom
+    way = slice(None, None, -1 if bottom else 1), slice(None, None, -1 if right else 1)
     xs = images[way] if turn else images
     rows, columns, N, _ = xs.shape
     hs = np.zeros((rows + 1, columns + 1, N, len(b)))
@@ -207,15 +278,19 @@ def corner(images, corner, U, W, R, b, vertical=False, turn=True, back=True, bes
     return hs[1:, 1:][way] if turn and back else hs[1:, 1:]
 
 
-def corner_backward_args(rng):
+def corner_backward_args(rng, rows=3, columns=3, N=2, D=2, H=3):
     return {
-        "dhs": rng.normal(size=(3, 3, 2, 3)),
-        "hs": rng.uniform(-1, 1, size=(3, 3, 2, 3)),
-        "images": rng.normal(size=(3, 3, 2, 2)),
-        "U": rng.normal(size=(3, 2)),
-        "W": rng.normal(size=(3, 3)),
-        "R": rng.normal(size=(3, 3)),
+        "dhs": rng.normal(size=(rows, columns, N, H)),
+        "hs": rng.uniform(-1, 1, size=(rows, columns, N, H)),
+        "images": rng.normal(size=(rows, columns, N, D)),
+        "U": rng.normal(size=(H, D)),
+        "W": rng.normal(size=(H, H)),
+        "R": rng.normal(size=(H, H)),
     }
+
+
+def corner_backward_unequal_args(rng):
+    return corner_backward_args(rng, 2, 4, 3, 5, 6)
 
 
 def corner_backward(dhs, hs, images, U, W, R, beside=True, above=True, slope=lambda h: 1 - h**2,
@@ -242,6 +317,10 @@ def corner_backward(dhs, hs, images, U, W, R, beside=True, above=True, slope=lam
 EXAMPLES = {
     "reverse_padded": Example(
         args=reverse_args,
+        also={
+            "whole numbers, xs of shape (T, N)": symbols_args,
+            "two more axes, xs of shape (T, N, 2, 3)": fields_args,
+        },
         outputs=("xs",),
         time_major=("xs",),
         mistakes={
@@ -263,6 +342,10 @@ EXAMPLES = {
     ),
     "bidirectional_forward": Example(
         args=forward_args,
+        also={
+            'merge = "sum"': forward_sum_args,
+            "layers of different kinds and sizes, H₁ = 2 and H₂ = 4": forward_unequal_args,
+        },
         outputs=("ys", "last_h", "last_g"),
         time_major=("ys",),
         mistakes={
@@ -288,10 +371,23 @@ EXAMPLES = {
             "last_g is g at the last step; its reading ends at the first.": lambda **a: forward(
                 **a, end=True
             ),
+            'The outputs were put side by side; merge = "sum" adds them.': lambda **a: forward(
+                **{**a, "merge": "concat"}
+            ),
+            'The mean of the two outputs was taken; merge = "sum" adds them.': (
+                lambda **a: forward(**a, halved=True)
+            ),
+            "The first cell ran both ways; each layer has its own.": lambda **a: forward(
+                **a, one=True
+            ),
         },
     ),
     "bidirectional_backward": Example(
         args=backward_args,
+        also={
+            'merge = "sum"': backward_sum_args,
+            "layers of different kinds and sizes, H₁ = 2 and H₂ = 4": backward_unequal_args,
+        },
         outputs=("dxs", "dparams_h", "dparams_g"),
         time_major=("dxs",),
         mistakes={
@@ -317,10 +413,17 @@ EXAMPLES = {
             "The mean of the two gradients of the inputs was taken; they add up.": (
                 lambda **a: backward(**a, factor=0.5)
             ),
+            "The gradient was shared out, half to each layer; where the outputs were added, each gets all of it.": (
+                lambda **a: backward(**a, halved=True)
+            ),
+            "Both layers were carried back by the first cell; each has its own.": (
+                lambda **a: backward(**a, one=True)
+            ),
         },
     ),
     "output_backward": Example(
         args=output_args,
+        also={"states of different sizes, H₁ = 2 and H₂ = 4": output_unequal_args},
         outputs=("dV1", "dV2", "dc", "dhs", "dgs"),
         time_major=("dhs", "dgs"),
         mistakes={
@@ -340,10 +443,14 @@ EXAMPLES = {
             "The gradient was shared out, half to each state; each gets all of it, through its own matrix.": (
                 lambda **a: output(**a, halved=0.5)
             ),
+            "What was joined was cut in the middle; the first H₁ columns belong to h, the other H₂ to g.": (
+                lambda **a: output(**a, middle=True)
+            ),
         },
     ),
     "four_directions": Example(
         args=four_args,
+        also={"images of R = 2 rows and C = 4 columns": four_unequal_args},
         outputs=("ys",),
         mistakes={
             "The outputs of the scans to the left and up were not turned back.": lambda **a: four(
@@ -368,10 +475,20 @@ EXAMPLES = {
             "A reshape mixed pixels and examples; only axes that stand side by side can be joined.": (
                 lambda **a: four(**a, together=True)
             ),
+            "R and C are exchanged: images has R rows and C columns, in this order.": (
+                lambda **a: four(**a, names=True)
+            ),
+            "The rows were read as C·N sequences of R steps; they are R·N sequences of C steps.": (
+                lambda **a: four(**a, short=True)
+            ),
         },
     ),
     "corner_scan": Example(
         args=corner_args,
+        also={
+            "from the bottom left, 4 rows and 2 columns": bottom_left_args,
+            "from the bottom right, 2 rows and 5 columns": bottom_right_args,
+        },
         outputs=("hs",),
         mistakes={
             "The image was turned upside down; a scan from the right mirrors its columns.": (
@@ -394,10 +511,14 @@ EXAMPLES = {
             "W and R are used transposed: h @ W where W h is h @ W.T.": lambda **a: corner(
                 **a, transposed=True
             ),
+            "The rows were not turned; a scan from the bottom begins in the last row.": (
+                lambda **a: corner(**a, rise=False)
+            ),
         },
     ),
     "corner_scan_backward": Example(
         args=corner_backward_args,
+        also={"images of R = 2 rows and C = 4 columns": corner_backward_unequal_args},
         outputs=("dU", "dW", "dR", "db", "dimages"),
         mistakes={
             "What comes back from the state beside is missing: Rᵀδ.": lambda **a: corner_backward(
