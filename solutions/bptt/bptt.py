@@ -738,7 +738,12 @@ opposite = {"analytic": np.array([1.0, -2.0]), "numerical": np.array([-1.0, -2.0
 hidden.part(
     1,
     "zeros, noise below the floor, opposite signs",
-    [noise, opposite, case((5,), floor=3.0)],
+    [
+        noise,
+        opposite,
+        {**opposite, "analytic": opposite["numerical"], "numerical": opposite["analytic"]},
+        case((5,), floor=3.0),
+    ],
     reference,
 )
 hidden.score()

@@ -75,12 +75,12 @@ def step(dh, h, h_prev, x, U, W, slope=lambda h: 1 - h**2, printed=False, straig
     )
 
 
-def sequence_args(rng):
+def sequence_args(rng, T=4):
     return {
-        "dhs": rng.normal(size=(4, 2, 3)),
-        "hs": rng.uniform(-1, 1, size=(4, 2, 3)),
+        "dhs": rng.normal(size=(T, 2, 3)),
+        "hs": rng.uniform(-1, 1, size=(T, 2, 3)),
         "h0": rng.uniform(-1, 1, size=(2, 3)),
-        "xs": rng.normal(size=(4, 2, 5)),
+        "xs": rng.normal(size=(T, 2, 5)),
         "U": rng.normal(size=(3, 5)),
         "W": rng.normal(size=(3, 3)),
     }
@@ -89,14 +89,14 @@ def sequence_args(rng):
 def backward(
     dhs, hs, h0, xs, U, W, dh_last=None, lengths=None, k=None,
     carry=True, printed=False, late=False, overwrite=False, early=False, zero_start=False,
-    ignore_padding=True, pass_through=True, shift=0,
+    ignore_padding=True, pass_through=True, shift=0, from_end=False,
 ):  # fmt: skip
     T, N, _ = xs.shape
     lengths = np.full(N, T) if lengths is None else lengths
     dxs, dU, dW, db = np.zeros_like(xs), np.zeros_like(U), np.zeros_like(W), np.zeros(len(W))
     dh = np.zeros_like(h0) if dh_last is None else dh_last
     for t in reversed(range(T)):
-        if k and (t + 1 + shift) % k == 0:
+        if k and (T - 1 - t if from_end else t + 1 + shift) % k == 0:
             dh = np.zeros_like(h0)
         live = (t < lengths)[:, None]
         into = dhs[t] + dh
@@ -122,7 +122,7 @@ def padded_args(rng):
 
 
 def truncated_args(rng):
-    arguments = {**sequence_args(rng), "k": 3}
+    arguments = {**sequence_args(rng, T=6), "k": 4}
     del arguments["U"]
     return arguments
 
@@ -172,6 +172,17 @@ def sticky(f, x, epsilon):
         moved[index] -= 2 * epsilon
         gradient[index] = (above - f(moved)) / (2 * epsilon)
     return gradient
+
+
+def relative(
+    analytic, numerical, floor, scaled=True, worst=np.max, together=False,
+    total=lambda a, n: np.abs(a) + np.abs(n), difference=lambda a, n: np.abs(a - n),
+):  # fmt: skip
+    errors = difference(analytic, numerical)
+    scale = np.maximum(total(analytic, numerical), floor)
+    if together:
+        return errors.max() / scale.max()
+    return worst(errors / scale if scaled else errors)
 
 
 SEQUENCE = ("dxs", "dh0", "dU", "dW", "db")
@@ -267,9 +278,12 @@ EXAMPLES = {
                 **{**a, "k": 1}
             ),
             "The windows were counted from the end of the sequence; they are counted from its start.": (
+                lambda **a: truncated(**a, from_end=True)
+            ),
+            "The cut stands at the first step of a window, where t % k is 0; the step that gets nothing is the last, where (t + 1) % k is 0.": (
                 lambda **a: truncated(**a, shift=-1)
             ),
-            "The cut is one step late: the last step of a window gets nothing from the next window.": (
+            "The cut stands at the last step but one of a window; the step that gets nothing is the last.": (
                 lambda **a: truncated(**a, shift=1)
             ),
             "dW was built with h of the same step; W multiplied the state of the step before.": (
@@ -317,30 +331,42 @@ EXAMPLES = {
     ),
     "relative_error": Example(
         args=lambda rng: {
-            "analytic": np.array([1.0, -0.5, 2.0, 0.0, 0.3]),
-            "numerical": np.array([1.1, -0.4, -2.0, 1e-9, 0.3]),
+            "analytic": np.array([5.0, -0.5, -0.1, 0.0, 0.3]),
+            "numerical": np.array([5.6, -0.4, 0.3, 1e-9, 0.3]),
             "floor": 1e-6,
         },
         outputs=("error",),
+        also={
+            "noise on a zero entry": lambda rng: {
+                "analytic": np.array([0.0, 2.0, -0.3, 4.0]),
+                "numerical": np.array([1e-9, 1.0, -0.3, 4.1]),
+                "floor": 1e-3,
+            }
+        },
         mistakes={
             "The absolute error was returned; divide by the entries' size.": (
-                lambda analytic, numerical, floor: np.abs(analytic - numerical).max()
+                lambda **a: relative(**a, scaled=False)
             ),
             "The mean was taken; the check looks at the worst entry.": (
-                lambda analytic, numerical, floor: (
-                    np.abs(analytic - numerical)
-                    / np.maximum(np.abs(analytic) + np.abs(numerical), floor)
-                ).mean()
+                lambda **a: relative(**a, worst=np.mean)
+            ),
+            "The largest difference was divided by the largest sum; divide entry by entry, then take the worst.": (
+                lambda **a: relative(**a, together=True)
             ),
             "The absolute values are missing in the denominator: a + n cancels for opposite signs.": (
-                lambda analytic, numerical, floor: (
-                    np.abs(analytic - numerical) / np.maximum(np.abs(analytic + numerical), floor)
-                ).max()
+                lambda **a: relative(**a, total=lambda a, n: np.abs(a + n))
             ),
-            "The absolute value of the difference is missing: errors below zero were not seen.": (
-                lambda analytic, numerical, floor: (
-                    (numerical - analytic) / np.maximum(np.abs(analytic) + np.abs(numerical), floor)
-                ).max()
+            "The entries were divided by |a| alone; the denominator is |a| + |n|.": (
+                lambda **a: relative(**a, total=lambda a, n: np.abs(a))
+            ),
+            "The absolute value of the difference is missing: a − n is below zero where a is the smaller.": (
+                lambda **a: relative(**a, difference=lambda a, n: a - n)
+            ),
+            "The absolute value of the difference is missing: n − a is below zero where n is the smaller.": (
+                lambda **a: relative(**a, difference=lambda a, n: n - a)
+            ),
+            "The floor is missing: noise on an entry that is zero counts as an error of one.": (
+                lambda **a: relative(**{**a, "floor": 1e-300})
             ),
         },
     ),
