@@ -35,6 +35,8 @@ class Example(NamedTuple):
     """Results whose first axis is time."""
     also: Mapping[str, Draw] = MappingProxyType({})
     """Further examples, tried when those before are right; the words say what each is about."""
+    decimals: int = DECIMALS
+    """To which numbers are rounded; more where an example is about rounding."""
 
 
 def declarations(slug: str) -> ModuleType:
@@ -59,8 +61,8 @@ def declarations(slug: str) -> ModuleType:
     return module
 
 
-def _rounded(value: Any) -> Any:
-    encoded = json.loads(json.dumps(codec.encode(value, DECIMALS)))
+def _rounded(value: Any, decimals: int) -> Any:
+    encoded = json.loads(json.dumps(codec.encode(value, decimals)))
     return codec.decode(encoded, trusted=True)
 
 
@@ -89,7 +91,7 @@ def build(slug: str) -> dict[str, Any]:
         left = dict(example.mistakes)
         cases: list[dict[str, Any]] = []
         for words, draw in {"": example.args, **example.also}.items():
-            args = _rounded(draw(rng))
+            args = _rounded(draw(rng), example.decimals)
             expected, error, mutated = call(functions[name], args)
             if error or mutated:
                 raise SourceError(
@@ -101,14 +103,15 @@ def build(slug: str) -> dict[str, Any]:
             cases.append({**one, "words": words} if words else one)
         if left:
             raise SourceError(f"{slug}.{name}: the mistake {min(left)!r} gives the right answer")
-        built[name] = {
+        one = {
             **cases[0],
             "outputs": list(example.outputs),
             "time_major": list(example.time_major),
         }
         if example.also:
-            built[name]["also"] = cases[1:]
-    return {"chapter": slug, "examples": codec.encode(built, DECIMALS)}
+            one["also"] = cases[1:]
+        built[name] = codec.encode(one, example.decimals)
+    return {"chapter": slug, "examples": {"dict": built}}
 
 
 def _mistakes(

@@ -7,9 +7,20 @@ from grading.checks import Example
 WITHHOLD = ["lib.losses.cross_entropy", "lib.activations.softmax_backward"]
 
 
-def softmax(s, axis=-1):
-    e = np.exp(s - s.max(axis=axis, keepdims=True))
-    return e / e.sum(axis=axis, keepdims=True)
+OVERFLOW = (
+    "The exponentials of large logits overflowed: subtract each row's own largest logit first."
+)
+GLOBAL = (
+    "The largest logit of the whole array was subtracted; it is each row's own, "
+    "or the exponentials of rows far below it all become zero."
+)
+
+
+def softmax(s, axis=-1, highest="own"):
+    top = {"own": s.max(axis=axis, keepdims=True), "all": s.max(), "none": 0}[highest]
+    with np.errstate(all="ignore"):
+        e = np.exp(s - top)
+        return e / e.sum(axis=axis, keepdims=True)
 
 
 def step_args(rng):
@@ -45,10 +56,10 @@ def scan(xs, h0, U, W, b, lengths, carry=True, freeze=True, zero=True, late=Fals
     return np.array(hs), h
 
 
-def loss_args(rng):
+def loss_args(rng, scale=1.0):
     return {
         "hs": rng.uniform(-1, 1, size=(3, 2, 4)),
-        "V": rng.normal(size=(5, 4)),
+        "V": scale * rng.normal(size=(5, 4)),
         "c": rng.normal(size=5),
         "targets": rng.integers(5, size=(3, 2)),
         "mask": np.array([[1.0, 1.0], [1.0, 1.0], [1.0, 0.0]]),
@@ -58,6 +69,17 @@ def loss_args(rng):
 def loss(hs, V, c, targets, mask, axis=-1, bias=True):
     os = softmax(hs @ V.T + (c if bias else 0), axis)
     return -np.log(np.take_along_axis(os, targets[..., None], -1)[..., 0]), os
+
+
+def large_loss(hs, V, c, targets, mask, highest="own", rounded=False):
+    s = hs @ V.T + c
+    s = s - {"own": s.max(axis=-1, keepdims=True), "all": s.max(), "none": 0}[highest]
+    with np.errstate(all="ignore"):
+        log_o = s - np.log(np.exp(s).sum(axis=-1, keepdims=True))
+        os = np.exp(log_o)
+        log_o = np.log(os) if rounded else log_o
+        picked = np.take_along_axis(log_o, targets[..., None], -1)[..., 0]
+        return -(picked * mask).sum() / len(hs[0]), os
 
 
 def vector_args(rng):
@@ -86,24 +108,24 @@ def vector(
     return np.array(hs)
 
 
-def recurrence_args(rng):
+def recurrence_args(rng, scale=1.0):
     return {
         "xs": rng.normal(size=(4, 2, 3)),
         "o0": softmax(rng.normal(size=(2, 5))),
         "U": rng.normal(size=(6, 3)),
         "W": rng.normal(size=(6, 5)),
         "b": rng.normal(size=6),
-        "V": rng.normal(size=(5, 6)),
+        "V": scale * rng.normal(size=(5, 6)),
         "c": rng.normal(size=5),
     }
 
 
-def recurrence(xs, o0, U, W, b, V, c, feed):
+def recurrence(xs, o0, U, W, b, V, c, feed=None, highest="own"):
     o, os = o0, []
     for x in xs:
         s = c + np.tanh(b + o @ W.T + x @ U.T) @ V.T
-        o = feed(s, o0)
-        os.append(softmax(s))
+        os.append(softmax(s, highest=highest))
+        o = feed(s, o0) if feed else os[-1]
     return np.array(os)
 
 
@@ -140,6 +162,15 @@ def everywhere(hs, lengths, ds, V):
     dhs = np.broadcast_to(ds @ V, hs.shape) * (np.arange(len(hs))[:, None] < lengths)[..., None]
     last = hs[lengths - 1, np.arange(len(lengths))]
     return dhs, ds.T @ last, ds.sum(axis=0)
+
+
+def drawn(logits, temperature, u, highest="own", reached=False, limit=True, first=False):
+    cumulative = np.cumsum(softmax(logits / temperature, highest=highest), axis=1)
+    if first:
+        return (cumulative > u[:, None]).argmax(axis=1)
+    below = cumulative < u[:, None] if reached else cumulative <= u[:, None]
+    k = below.sum(axis=1)
+    return np.minimum(k, logits.shape[1] - 1) if limit else k
 
 
 EXAMPLES = {
@@ -186,6 +217,7 @@ EXAMPLES = {
         args=loss_args,
         outputs=("loss", "os"),
         time_major=("os",),
+        also={"logits in the thousands": lambda rng: loss_args(rng, 3e3)},
         mistakes={
             "The mask was ignored.": lambda **a: (loss(**a)[0].sum() / 2, loss(**a)[1]),
             "The loss is a mean over time and batch; it is a sum over time, a mean over the batch.": (
@@ -206,6 +238,11 @@ EXAMPLES = {
                     loss(**a, bias=False)[1],
                 )
             ),
+            "The logarithm was taken of the softmax, which rounds to 0; take log-sum-exp.": (
+                lambda **a: large_loss(**a, rounded=True)
+            ),
+            OVERFLOW: lambda **a: large_loss(**a, highest="none"),
+            GLOBAL: lambda **a: large_loss(**a, highest="all"),
         },
     ),
     "vector_input_forward": Example(
@@ -253,7 +290,10 @@ EXAMPLES = {
         args=recurrence_args,
         outputs=("os",),
         time_major=("os",),
+        also={"logits in the thousands": lambda rng: recurrence_args(rng, 3e3)},
         mistakes={
+            OVERFLOW: lambda **a: recurrence(**a, highest="none"),
+            GLOBAL: lambda **a: recurrence(**a, highest="all"),
             "The logits s were fed back; the output after the softmax is.": lambda **a: recurrence(
                 **a, feed=lambda s, o0: s
             ),
@@ -317,18 +357,38 @@ EXAMPLES = {
             "u": rng.random(12),
         },
         outputs=("classes",),
+        decimals=17,
+        also={
+            "u at both ends of its range": lambda rng: {
+                "logits": np.stack([np.zeros(10), np.zeros(10), -1e4 * (np.arange(10) == 0)]),
+                "temperature": 1.0,
+                "u": np.array([np.nextafter(1.0, 0.0), 0.55, 0.0]),
+            },
+            "logits in the thousands": lambda rng: {
+                "logits": 3e3 * rng.normal(size=(8, 4)),
+                "temperature": 2.0,
+                "u": rng.random(8),
+            },
+        },
         mistakes={
             "The logits were multiplied by the temperature; they are divided by it.": (
-                lambda logits, temperature, u: (
-                    np.cumsum(softmax(logits * temperature), axis=1) <= u[:, None]
-                ).sum(axis=1)
+                lambda logits, temperature, u: drawn(logits * temperature**2, temperature, u)
             ),
-            "The temperature was ignored.": lambda logits, temperature, u: (
-                np.cumsum(softmax(logits), axis=1) <= u[:, None]
-            ).sum(axis=1),
+            "The temperature was ignored.": lambda logits, temperature, u: drawn(logits, 1.0, u),
             "The most probable class was taken; draw with u.": lambda logits, temperature, u: (
                 logits.argmax(axis=1)
             ),
+            "Where rounding leaves the whole sum at or below u, the answer became K; it is the last class, K − 1.": (
+                lambda **a: drawn(**a, limit=False)
+            ),
+            "Where rounding leaves the whole sum at or below u, the answer became 0; it is the last class, K − 1.": (
+                lambda **a: drawn(**a, first=True)
+            ),
+            "The first sum that reaches u was taken; it is the first that exceeds u, or a class of probability 0 can be drawn.": (
+                lambda **a: drawn(**a, reached=True)
+            ),
+            OVERFLOW: lambda **a: drawn(**a, highest="none"),
+            GLOBAL: lambda **a: drawn(**a, highest="all"),
         },
     ),
     "perplexity": Example(

@@ -20,9 +20,9 @@
 #
 # 1. Read the recap above a function; the equation labels are those of the book's chapter *Recurrent neural networks*.
 # 2. Replace `raise NotImplementedError()` by your code.
-# 3. Run the cell below it. It calls your function on one example and says what is right and what is not. Where your answer equals a known mistake, it says which.
+# 3. Run the cell below it. It calls your function on one example, or on a few, and says what is right and what is not. Where your answer equals a known mistake, it says which.
 #
-# The example is only a first check. Grading uses hidden tests with other sizes and numbers.
+# The examples are only a first check. Grading uses hidden tests with other sizes and numbers.
 # Functions must not change their arguments, and use float64 (NumPy's default).
 #
 # Conventions: sequences are time-major, `xs` is (T, N, D) = (time, batch, features); states are (N, H); each row is an example.
@@ -502,8 +502,8 @@ hidden.part(
 )
 hidden.part(
     1,
-    "logits of size 1000, one step, one example",
-    [case(3, 2, 3, 4, 5, 1e3), case(1, 2, 3, 4, 5), case(4, 1, 2, 1, 2)],
+    "logits of size 10 000, one step, one example",
+    [case(3, 2, 3, 4, 5, 1e4), case(1, 2, 3, 4, 5), case(4, 1, 2, 1, 2)],
     reference,
 )
 hidden.score()
