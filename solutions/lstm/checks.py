@@ -5,41 +5,52 @@ from functools import partial
 import numpy as np
 
 from grading.checks import Example
+from lib.activations import sigmoid
 
 WITHHOLD: list[str] = []
 
 
-def sigmoid(a):
-    return 1 / (1 + np.exp(-a))
-
-
-def step_args(rng):
+def step_args(rng, N=2, D=3, H=4):
     return {
-        "x": rng.normal(size=(2, 3)),
-        "h_prev": rng.uniform(-1, 1, size=(2, 4)),
-        "U": rng.normal(size=(16, 3)),
-        "W": rng.normal(size=(16, 4)),
-        "b": rng.normal(size=16),
+        "x": rng.normal(size=(N, D)),
+        "h_prev": rng.uniform(-1, 1, size=(N, H)),
+        "U": rng.normal(size=(4 * H, D)),
+        "W": rng.normal(size=(4 * H, H)),
+        "b": rng.normal(size=4 * H),
     }
 
 
-def gates(x, h_prev, U, W, b, order="ifgo", candidate=np.tanh, transposed=False, stale=False):
+def large_step_args(rng):
+    args = step_args(rng, 3, 5, 2)
+    return {**args, "x": args["x"] * [[1.0], [1e3], [1.0]]}
+
+
+def overflowing_sigmoid(a):
+    with np.errstate(all="ignore"):
+        return np.exp(a) / (1 + np.exp(a))
+
+
+def overflowing_tanh(a):
+    with np.errstate(all="ignore"):
+        return (np.exp(a) - np.exp(-a)) / (np.exp(a) + np.exp(-a))
+
+
+def gates(x, h_prev, U, W, b, order="ifgo", candidate=np.tanh, transposed=False, stale=False,
+          gate=sigmoid):  # fmt: skip
     blocks = np.split(W, 4)
     into = np.hstack([h_prev @ (w if transposed else w.T) for w in blocks])
     pieces = np.split(x @ U.T + (0 if stale else into) + b, 4, axis=1)
-    values = {
-        k: (candidate if k == "g" else sigmoid)(a) for k, a in zip(order, pieces, strict=True)
-    }
+    values = {k: (candidate if k == "g" else gate)(a) for k, a in zip(order, pieces, strict=True)}
     return values["i"], values["f"], values["g"], values["o"]
 
 
-def state_args(rng):
+def state_args(rng, shape=(2, 4)):
     return {
-        "i": rng.random((2, 4)),
-        "f": rng.random((2, 4)),
-        "g": rng.uniform(-1, 1, (2, 4)),
-        "o": rng.random((2, 4)),
-        "c_prev": rng.normal(size=(2, 4)),
+        "i": rng.random(shape),
+        "f": rng.random(shape),
+        "g": rng.uniform(-1, 1, shape),
+        "o": rng.random(shape),
+        "c_prev": rng.normal(size=shape),
     }
 
 
@@ -56,6 +67,19 @@ def state_backward_args(rng):
         **values,
         "tanh_c": np.tanh(c),
     }
+
+
+def free_state_backward_args(rng):
+    names = "dh", "dc_next", "i", "f", "g", "o", "c_prev", "tanh_c"
+    return {name: 1.5 * rng.normal(size=(3, 2)) for name in names}
+
+
+def anew(a):
+    """Put tanh C, computed again, in the place of what was kept."""
+    if "gates" in a:
+        i, f, g, _ = np.split(a["gates"], 4, axis=2)
+        return {**a, "tanh_cs": np.tanh(f * a["c_prevs"] + i * g)}
+    return {**a, "tanh_c": np.tanh(a["f"] * a["c_prev"] + a["i"] * a["g"])}
 
 
 def state_backward(
@@ -76,6 +100,13 @@ def gates_backward_args(rng):
         "U": rng.normal(size=(16, 3)),
         "W": rng.normal(size=(16, 4)),
     }
+
+
+def free_gates_backward_args(rng):
+    names = "di", "df", "dg", "do", "i", "f", "g", "o"
+    args = step_args(rng, 3, 5, 2)
+    del args["b"]
+    return {**{name: 1.5 * rng.normal(size=(3, 2)) for name in names}, **args}
 
 
 def slopes(i, f, g, o):
@@ -104,17 +135,30 @@ def replaced(results, place, value):
     return *results[:place], value, *results[place + 1 :]
 
 
-def forward_args(rng):
-    one = step_args(rng)
+def forward_args(rng, T=4, D=3, H=4, lengths=(4, 2)):
+    N = len(lengths)
+    one = step_args(rng, N, D, H)
     return {
-        "xs": rng.normal(size=(4, 2, 3)),
+        "xs": rng.normal(size=(T, N, D)),
         "h0": one["h_prev"],
-        "c0": rng.normal(size=(2, 4)),
+        "c0": rng.normal(size=(N, H)),
         "U": one["U"],
         "W": one["W"],
         "b": one["b"],
-        "lengths": np.array([4, 2]),
+        "lengths": np.array(lengths),
     }
+
+
+def forward_unsorted_args(rng):
+    return forward_args(rng, 7, 5, 2, [4, 6, 1])
+
+
+def sorted_batch(a):
+    return {**a, "lengths": np.sort(a["lengths"])[::-1]}
+
+
+def ended_with_first(a):
+    return {**a, "lengths": np.minimum(a["lengths"], a["lengths"][0])}
 
 
 def scan(
@@ -160,6 +204,24 @@ def backward_args(rng, lengths=None):
         "tanh_cs": np.tanh(f * c_prevs + i * g),
         "U": rng.normal(size=(16, 3)),
         "W": rng.normal(size=(16, 4)),
+    }
+    return args if lengths is None else {**args, "lengths": np.array(lengths)}
+
+
+def free_backward_args(rng, lengths=None):
+    """Draw a cache that no forward pass gives, of unequal sizes."""
+    T, N, D, H = 7, 3, 5, 2
+    args = {
+        "dhs": rng.normal(size=(T, N, H)),
+        "dh_last": rng.normal(size=(N, H)),
+        "dc_last": rng.normal(size=(N, H)),
+        "xs": rng.normal(size=(T, N, D)),
+        "h_prevs": rng.normal(size=(T, N, H)),
+        "c_prevs": rng.normal(size=(T, N, H)),
+        "gates": rng.normal(size=(T, N, 4 * H)),
+        "tanh_cs": rng.normal(size=(T, N, H)),
+        "U": rng.normal(size=(4 * H, D)),
+        "W": rng.normal(size=(4 * H, H)),
     }
     return args if lengths is None else {**args, "lengths": np.array(lengths)}
 
@@ -233,6 +295,13 @@ def truncated_args(rng):
     }
 
 
+def free_truncated_args(rng):
+    args = free_backward_args(rng)
+    for name in ("dh_last", "c_prevs", "W"):
+        del args[name]
+    return {**args, "gates": args["gates"][..., :6], "U": args["U"][:6]}
+
+
 def truncated(
     dhs,
     dc_last,
@@ -277,6 +346,11 @@ def jacobian_args(rng):
     }
 
 
+def free_jacobian_args(rng):
+    names = "i", "f", "g", "c_prev", "o_prev"
+    return {**{k: 1.5 * rng.normal(size=3) for k in names}, "W": rng.normal(size=(12, 3))}
+
+
 def jacobian(i, f, g, c_prev, o_prev, W, left=True, slope=None, blocks="ifg", where="ifgo"):
     parts = dict(zip(where, np.split(W, 4), strict=True))
     rows = {"i": g * i * (1 - i), "f": c_prev * f * (1 - f), "g": i * (1 - g**2)}
@@ -292,9 +366,18 @@ def transposed_jacobian(**a):
     return jacobian(**a).T
 
 
+FREE = "other sizes, and cached values that no forward pass gives"
+UNSORTED = "other sizes, the first sequence not the longest"
+ANEW = (
+    "tanh C was computed anew from the other values; it comes as an argument, use it as it comes."
+)
+SORTED = "The batch was taken to be sorted by length; row n is real where t < lengths[n]."
+ENDED = "The steps ended with the first sequence; others may be longer."
+
 EXAMPLES = {
     "lstm_gates": Example(
         args=step_args,
+        also={"other sizes, one input of size 1000": large_step_args},
         outputs=("i", "f", "g", "o"),
         mistakes={
             "The blocks were read in the order f, i, g, o; they are stacked i, f, g, o.": (
@@ -316,6 +399,12 @@ EXAMPLES = {
                 **a, stale=True
             ),
             "The bias b is missing.": lambda x, h_prev, U, W, b: gates(x, h_prev, U, W, 0 * b),
+            "The sigmoid overflowed: eᵃ / (1 + eᵃ) is infinity through infinity for a large a; take the imported one.": (
+                lambda **a: gates(**a, gate=overflowing_sigmoid)
+            ),
+            "The tanh overflowed: made from exponentials, it is infinity through infinity for a large a; take np.tanh.": (
+                lambda **a: gates(**a, candidate=overflowing_tanh)
+            ),
         },
     ),
     "lstm_state": Example(
@@ -348,6 +437,7 @@ EXAMPLES = {
     ),
     "state_backward": Example(
         args=state_backward_args,
+        also={FREE: free_state_backward_args},
         outputs=("di", "df", "dg", "do", "dc_prev"),
         mistakes={
             "dc is not carried: what the next step sends along the belt, dc_next, is missing.": (
@@ -379,6 +469,7 @@ EXAMPLES = {
                     (a["dc_next"] + a["o"] * (1 - a["tanh_c"] ** 2) * a["dh"]) * a["tanh_c"],
                 )
             ),
+            ANEW: lambda **a: state_backward(**anew(a)),
             "dc_prev is dc itself; on its way back it is multiplied by f.": (
                 lambda **a: replaced(
                     state_backward(**a), 4, a["dc_next"] + a["o"] * (1 - a["tanh_c"] ** 2) * a["dh"]
@@ -388,6 +479,7 @@ EXAMPLES = {
     ),
     "gates_backward": Example(
         args=gates_backward_args,
+        also={FREE: free_gates_backward_args},
         outputs=("dx", "dh_prev", "dU", "dW", "db"),
         mistakes={
             "dh_prev is k(1 − k) ⊙ (W^k)ᵀ∇_k, as the notes print it: the slope belongs before the "
@@ -428,6 +520,7 @@ EXAMPLES = {
     ),
     "lstm_forward": Example(
         args=forward_args,
+        also={UNSORTED: forward_unsorted_args},
         outputs=("hs", "h_last", "c_last"),
         time_major=("hs",),
         mistakes={
@@ -458,10 +551,13 @@ EXAMPLES = {
             "The cell state went on changing on padding; it stays as h does.": lambda **a: scan(
                 **a, freeze_c=False
             ),
+            SORTED: lambda **a: scan(**sorted_batch(a)),
+            ENDED: lambda **a: scan(**ended_with_first(a)),
         },
     ),
     "lstm_backward": Example(
         args=backward_args,
+        also={FREE: free_backward_args},
         outputs=("dxs", "dh0", "dc0", "dU", "dW", "db"),
         time_major=("dxs",),
         mistakes={
@@ -491,10 +587,12 @@ EXAMPLES = {
             "The parameters' gradients are those of one step; they add up over all steps.": (
                 only_last_step
             ),
+            ANEW: lambda **a: bptt(**anew(a)),
         },
     ),
     "lstm_backward_padded": Example(
         args=lambda rng: backward_args(rng, [4, 2]),
+        also={f"{FREE}; {UNSORTED.split(', ')[1]}": lambda rng: free_backward_args(rng, [4, 6, 1])},
         outputs=("dxs", "dh0", "dc0", "dU", "dW", "db"),
         time_major=("dxs",),
         mistakes={
@@ -515,10 +613,14 @@ EXAMPLES = {
             ),
             "The slope stands behind the transposed product, k(1 − k) ⊙ (W^k)ᵀ∇_k, as the notes "
             "print it; this fails for more than one unit.": lambda **a: bptt(**a, step=misplaced),
+            ANEW: lambda **a: bptt(**anew(a)),
+            SORTED: lambda **a: bptt(**sorted_batch(a)),
+            ENDED: lambda **a: bptt(**ended_with_first(a)),
         },
     ),
     "truncated_backward": Example(
         args=truncated_args,
+        also={FREE: free_truncated_args},
         outputs=("dxs", "dc0", "dU", "dW", "db"),
         time_major=("dxs",),
         mistakes={
@@ -547,6 +649,7 @@ EXAMPLES = {
     ),
     "cell_jacobian": Example(
         args=jacobian_args,
+        also={"three units, and values that no forward pass gives": free_jacobian_args},
         outputs=("jacobian",),
         mistakes={
             "Only the cell path diag(f) is there; the paths through the gates are missing.": (
@@ -574,14 +677,20 @@ EXAMPLES = {
     ),
     "parameter_count": Example(
         args=lambda rng: {"input_size": 5, "hidden_size": 3, "biases": 2},
+        also={"one bias a block": lambda rng: {"input_size": 2, "hidden_size": 7, "biases": 1}},
         outputs=("count",),
         mistakes={
             "The biases are missing: 4·H·(H + D), as the notes print it.": (
                 lambda input_size, hidden_size, biases: 4 * hidden_size * (hidden_size + input_size)
             ),
-            "There is one bias a block here; biases says how many.": (
+            "One bias a block was counted; biases says how many.": (
                 lambda input_size, hidden_size, biases: (
                     4 * hidden_size * (hidden_size + input_size + 1)
+                )
+            ),
+            "Two biases a block were counted; biases says how many.": (
+                lambda input_size, hidden_size, biases: (
+                    4 * hidden_size * (hidden_size + input_size + 2)
                 )
             ),
             "These are three blocks; the candidate is the fourth.": (
@@ -598,7 +707,7 @@ EXAMPLES = {
         },
     ),
     "forget_bias_effect": Example(
-        args=lambda rng: {"bias": np.array([0.0, 1.0, 3.0, 40.0]), "steps": 5},
+        args=lambda rng: {"bias": np.array([0.0, 1.0, -2.0, 3.0, 40.0]), "steps": 7},
         outputs=("kept", "half_life"),
         mistakes={
             "The sigmoid is missing: the bias itself was raised to the power q.": (

@@ -18,11 +18,11 @@
 #
 # How to work:
 #
-# 1. Read the recap above a function; the equation labels are those of the book's chapter *Long short-term memory*.
+# 1. Read the recap above a function; the equation labels are those of the book's chapter *Long short-term memory*; those that begin with `rnn` are of chapter 1. The book's page *Equations, code, tests and exercises* lists all labels with links to the equations.
 # 2. Replace `raise NotImplementedError()` by your code.
-# 3. Run the cell below it. It calls your function on one example and says what is right and what is not. Where your answer equals a known mistake, it says which.
+# 3. Run the cell below it. It calls your function on one example, or on a few, and says what is right and what is not. Where your answer equals a known mistake, it says which.
 #
-# The example is only a first check. Grading uses hidden tests with other sizes and numbers.
+# The examples are only a first check. Grading uses hidden tests with other sizes and numbers.
 # Functions must not change their arguments, and use float64 (NumPy's default).
 #
 # Conventions: sequences are time-major, states are (N, H), each row is an example.
