@@ -21,7 +21,7 @@
 # Queries are (S, N, Q), keys (T, N, H), values (T, N, V), all with time first; S queries and T keys may differ in number.
 # Scores and weights are (S, N, T): for each query of each example, one number a key.
 # Wherever there is a softmax, scores may be in the thousands, and their exponentials must not overflow.
-# A visible check tries one example; the hidden tests try every `kind`, `causal` true and false, and other sizes.
+# A visible check tries one example or a few; the hidden tests try other sizes and values.
 # A gradient has the shape of what it is the gradient of, and its name with a `d` in front.
 #
 # In all there are 53 points. Working time: about three hours and a half.
@@ -47,7 +47,7 @@ check = Check("attention")
 #
 # The function gets `queries` (S, N, Q), `keys` (T, N, H), `W` (Q, H) and `kind`, one of `"cosine"`, `"dot"`, `"scaled_dot"` and `"general"`.
 # Only `"general"` uses `W`; for the others Q = H.
-# The visible check tries `"general"`; try the others yourself, on vectors whose scores you can work out by hand.
+# The visible check tries each kind.
 # It returns the scores (S, N, T) of every query with every key of the same example.
 
 

@@ -8,13 +8,24 @@ from grading.checks import Example
 WITHHOLD: list[str] = []
 
 
-def softmax(e, axis=-1):
-    e = np.exp(e - e.max(axis=axis, keepdims=True))
-    return e / e.sum(axis=axis, keepdims=True)
+OVERFLOW = (
+    "The exponentials of large scores overflowed: subtract each row's own largest score first."
+)
+GLOBAL = (
+    "The largest score of the whole array was subtracted; it is each row's own, "
+    "or the exponentials of rows far below it all become zero."
+)
 
 
-def masked(e, mask, axis=-1):
-    return softmax(np.where(mask, e, -np.inf), axis)
+def softmax(e, axis=-1, highest="own"):
+    with np.errstate(all="ignore"):
+        top = {"own": e.max(axis=axis, keepdims=True), "all": e.max(), "none": 0}[highest]
+        e = np.exp(e - top)
+        return e / e.sum(axis=axis, keepdims=True)
+
+
+def masked(e, mask, axis=-1, highest="own"):
+    return softmax(np.where(mask, e, -np.inf), axis, highest)
 
 
 def before(lengths, steps):
@@ -24,17 +35,29 @@ def before(lengths, steps):
 # --- Scores ---
 
 
-def scores_args(rng):
+def scores_args(rng, kind="general"):
     return {
         "queries": rng.normal(size=(2, 3, 4)),
         "keys": rng.normal(size=(5, 3, 4)),
         "W": rng.normal(size=(4, 4)),
-        "kind": "general",
+        "kind": kind,
     }
 
 
 def pairs(queries, keys):
     return np.einsum("snq,tnq->snt", queries, keys)
+
+
+def score(queries, keys, W, kind, weighted="general", root=lambda q, k: k.shape[2] ** 0.5,
+          norms="qk", power=1):  # fmt: skip
+    if kind in ("general", weighted):
+        keys = keys @ W.T
+    e = pairs(queries, keys)
+    if kind == "cosine" and "q" in norms:
+        e = e / np.linalg.norm(queries, axis=2)[..., None] ** power
+    if kind == "cosine" and "k" in norms:
+        e = e / np.linalg.norm(keys, axis=2).T ** power
+    return e / root(queries, keys) if kind == "scaled_dot" else e
 
 
 def additive_args(rng):
@@ -57,15 +80,23 @@ def additive(queries, keys, v, W, U, squash=np.tanh, outside=False, product=Fals
 # --- Softmax and context ---
 
 
-def masked_args(rng):
+def masked_args(rng, scale=1.0, behind=0.0):
     mask = np.array([[[True, True, False, True], [False, True, True, False]]] * 2)
     mask[1, 0, 0] = False
-    return {"e": rng.normal(size=(2, 2, 4)), "mask": mask}
+    e = scale * rng.normal(size=(2, 2, 4))
+    return {"e": np.where(mask, e, e + behind), "mask": mask}
 
 
-def attend_args(rng):
+def covered_late(e, mask):
+    """Take the largest score with the masked places, and mask the exponentials."""
+    with np.errstate(all="ignore"):
+        weights = np.exp(e - e.max(axis=-1, keepdims=True)) * mask
+        return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def attend_args(rng, scale=1.0):
     return {
-        "e": rng.normal(size=(2, 3, 4)),
+        "e": scale * rng.normal(size=(2, 3, 4)),
         "values": rng.normal(size=(4, 3, 5)),
         "lengths": np.array([4, 2, 3]),
     }
@@ -136,20 +167,21 @@ def additive_backward(
 # --- Local ---
 
 
-def local_args(rng):
+def local_args(rng, lengths=(8, 6), D=2.0, scale=1.0):
     return {
-        "e": rng.normal(size=(3, 2, 8)),
+        "e": scale * rng.normal(size=(3, 2, 8)),
         "queries": rng.normal(size=(3, 2, 4)),
         "v": rng.normal(size=5),
         "W": rng.normal(size=(5, 4)),
-        "lengths": np.array([8, 6]),
-        "D": 2.0,
+        "lengths": np.array(lengths),
+        "D": D,
     }
 
 
 def local(
     e, queries, v, W, lengths, D,
     first=1, deviation=0.5, whole=False, cut=True, again=False, bell=True, squash=True, printed=False,
+    ends="before", highest="own",
 ):  # fmt: skip
     T = e.shape[2]
     a = np.tanh(queries @ W.T) @ v
@@ -159,29 +191,31 @@ def local(
     real = np.broadcast_to(before(lengths, T), e.shape)
     if printed:
         return p, masked(e * gauss, real)
-    near = (np.abs(distance) <= D) & real if cut else real
+    near = (np.abs(distance) <= D) & (real | (ends != "before")) if cut else real
     near = near | ~near.any(axis=2, keepdims=True)
-    weights = masked(e, near) * (gauss if bell else 1)
+    weights = masked(e, near, highest=highest) * (gauss if bell else 1)
+    if ends == "after":
+        weights = weights * real
     return p, weights / weights.sum(axis=2, keepdims=True) if again else weights
 
 
 # --- Self-attention ---
 
 
-def self_args(rng):
+def self_args(rng, causal=True, scale=1.0):
     return {
-        "xs": rng.normal(size=(5, 2, 4)),
+        "xs": scale * rng.normal(size=(5, 2, 4)),
         "W_query": rng.normal(size=(3, 4)),
         "W_key": rng.normal(size=(3, 4)),
         "W_value": rng.normal(size=(6, 4)),
         "lengths": np.array([5, 3]),
-        "causal": True,
+        "causal": causal,
     }
 
 
 def self_attention(
     xs, W_query, W_key, W_value, lengths, causal,
-    scale=True, see=None, swap=False, live=True, late=False, width=None,
+    scale=True, see=None, swap=False, live=True, late=False, width=None, highest="own",
 ):  # fmt: skip
     T = len(xs)
     q, k, v = xs @ W_query.T, xs @ W_key.T, xs @ W_value.T
@@ -195,7 +229,7 @@ def self_attention(
     seen = see(steps[:, None, None], steps) if causal else np.ones((T, 1, T), bool)
     mask = seen & before(lengths, T)
     mask = mask | ~mask.any(axis=2, keepdims=True)
-    weights = softmax(e) * mask if late else masked(e, mask)
+    weights = softmax(e) * mask if late else masked(e, mask, highest=highest)
     if live:
         weights = weights * before(lengths, T).T[..., None]
     return np.einsum("int,tnv->inv", weights, v), weights
@@ -236,23 +270,24 @@ def self_backward(
 # --- Pooling ---
 
 
-def pool_args(rng):
+def pool_args(rng, scale=1.0):
     return {
         "hs": rng.normal(size=(4, 3, 5)),
         "lengths": np.array([4, 2, 3]),
         "W": rng.normal(size=(5, 5)),
         "b": rng.normal(size=5),
-        "u": rng.normal(size=5),
+        "u": scale * rng.normal(size=5),
     }
 
 
-def pool(hs, lengths, W, b, u, squash=np.tanh, bias=1, of="h", mean=False, axis=-1, cover=True):
+def pool(hs, lengths, W, b, u, squash=np.tanh, bias=1, of="h", mean=False, axis=-1, cover=True,
+         highest="own"):  # fmt: skip
     us = squash(hs @ W.T + bias * b)
     e = (us @ u).T
     real = before(lengths, len(hs))
     if mean:
         e = 0 * e
-    weights = masked(e, real) if cover else softmax(e)
+    weights = masked(e, real, highest=highest) if cover else softmax(e)
     if axis == 0:
         weights = np.where(real, softmax(np.where(real, e, -1e30), 0), 0)
     return np.einsum("nt,tnh->nh", weights, us if of == "u" else hs), weights
@@ -283,23 +318,23 @@ def pool_backward(dpooled, hs, us, weights, W, u, ways="sw", jacobian="full", sl
     return dhs, np.einsum("tna,tnh->ah", delta, hs), delta.sum(axis=(0, 1)), gradient_u
 
 
-def document_args(rng):
+def document_args(rng, scale=1.0):
     return {
         "hs": rng.normal(size=(4, 3, 2, 5)),
         "word_counts": np.array([[4, 2], [3, 4], [2, 1]]),
         "sentence_counts": np.array([3, 2]),
         "W_word": rng.normal(size=(6, 5)),
         "b_word": rng.normal(size=6),
-        "u_word": rng.normal(size=6),
+        "u_word": scale * rng.normal(size=6),
         "W_sentence": rng.normal(size=(6, 5)),
         "b_sentence": rng.normal(size=6),
-        "u_sentence": rng.normal(size=6),
+        "u_sentence": scale * rng.normal(size=6),
     }
 
 
 def document(
     hs, word_counts, sentence_counts, W_word, b_word, u_word, W_sentence, b_sentence, u_sentence,
-    words=True, sentences=True, shared=False, even=False, flat=False,
+    words=True, sentences=True, shared=False, even=False, flat=False, highest="own",
 ):  # fmt: skip
     T, L, N, _ = hs.shape
     word_counts = word_counts if words else np.full((L, N), T)
@@ -311,11 +346,11 @@ def document(
         alpha = np.where(real, np.exp(e), 0)
         alpha = alpha / alpha.sum(axis=(0, 2), keepdims=True)
     else:
-        alpha = masked(e, real)
+        alpha = masked(e, real, highest=highest)
     vectors = np.einsum("lnt,tlnh->lnh", alpha, hs)
     W, b, u = (W_word, b_word, u_word) if shared else (W_sentence, b_sentence, u_sentence)
     e = (np.tanh(vectors @ W.T + b) @ u).T
-    beta = masked(0 * e if even else e, before(sentence_counts, L))
+    beta = masked(0 * e if even else e, before(sentence_counts, L), highest=highest)
     return np.einsum("nl,lnh->nh", beta, vectors), alpha, beta
 
 
@@ -323,7 +358,34 @@ EXAMPLES = {
     "scores": Example(
         args=scores_args,
         outputs=("e",),
+        also={
+            "kind cosine": lambda rng: scores_args(rng, "cosine"),
+            "kind dot": lambda rng: scores_args(rng, "dot"),
+            "kind scaled_dot": lambda rng: scores_args(rng, "scaled_dot"),
+        },
         mistakes={
+            "W was used for the cosine; it stands in the general score alone.": (
+                lambda **a: score(**a, weighted="cosine")
+            ),
+            "The cosine was not divided by the keys' norms.": lambda **a: score(**a, norms="q"),
+            "The cosine was not divided by the queries' norms.": lambda **a: score(**a, norms="k"),
+            "The cosine was not divided by the norms.": lambda **a: score(**a, norms=""),
+            "The cosine was divided by the squares of the norms.": lambda **a: score(**a, power=2),
+            "W was used for the plain product; it stands in the general score alone.": (
+                lambda **a: score(**a, weighted="dot")
+            ),
+            "W was used for the scaled product; it stands in the general score alone.": (
+                lambda **a: score(**a, weighted="scaled_dot")
+            ),
+            "The scaled product was divided by √T; n is the width that query and key share, not the number of keys.": (
+                lambda **a: score(**a, root=lambda q, k: len(k) ** 0.5)
+            ),
+            "The scaled product was divided by n; it is divided by √n.": (
+                lambda **a: score(**a, root=lambda q, k: k.shape[2])
+            ),
+            "The division of the scaled product by √n is missing.": (
+                lambda **a: score(**a, root=lambda q, k: 1)
+            ),
             "W is used transposed: qᵀ W k has the query on the side of W's rows.": (
                 lambda queries, keys, W, kind: pairs(queries, keys @ W)
             ),
@@ -364,6 +426,10 @@ EXAMPLES = {
     "masked_softmax": Example(
         args=masked_args,
         outputs=("weights",),
+        also={
+            "scores in the thousands": lambda rng: masked_args(rng, 3e3),
+            "large scores behind the mask": lambda rng: masked_args(rng, behind=5e3),
+        },
         mistakes={
             "The mask was ignored.": lambda e, mask: softmax(e),
             "The mask is turned round: weight fell where it may not.": (
@@ -375,6 +441,11 @@ EXAMPLES = {
             "Masked scores were set to zero; a score of 0 is not a weight of 0.": (
                 lambda e, mask: softmax(e * mask)
             ),
+            OVERFLOW: lambda e, mask: masked(e, mask, highest="none"),
+            GLOBAL: lambda e, mask: masked(e, mask, highest="all"),
+            "The largest score was looked for behind the mask too; what stands there must not matter.": (
+                covered_late
+            ),
             "The softmax runs over the queries; it runs over the keys, the last axis.": (
                 lambda e, mask: np.where(mask, softmax(np.where(mask, e, -1e30), 0), 0)
             ),
@@ -384,7 +455,10 @@ EXAMPLES = {
         args=attend_args,
         outputs=("contexts", "weights"),
         time_major=("contexts", "weights"),
+        also={"scores in the thousands": lambda rng: attend_args(rng, 3e3)},
         mistakes={
+            OVERFLOW: lambda **a: attend(**a, weigh=lambda e, m: masked(e, m, highest="none")),
+            GLOBAL: lambda **a: attend(**a, weigh=lambda e, m: masked(e, m, highest="all")),
             "The lengths were ignored: padding got weight.": (
                 lambda **a: attend(**a, weigh=lambda e, mask: softmax(e))
             ),
@@ -454,7 +528,19 @@ EXAMPLES = {
         args=local_args,
         outputs=("p", "weights"),
         time_major=("p", "weights"),
+        also={
+            "windows that reach past a length": lambda rng: local_args(rng, (8, 4), 3.0),
+            "scores in the thousands": lambda rng: local_args(rng, scale=3e3),
+        },
         mistakes={
+            "Keys beyond the length took part in the softmax and got weight; the window ends at the length.": (
+                lambda **a: local(**a, ends="never")
+            ),
+            "Keys beyond the length took part in the softmax and were cut off after it; they have no part in it.": (
+                lambda **a: local(**a, ends="after")
+            ),
+            OVERFLOW: lambda **a: local(**a, highest="none"),
+            GLOBAL: lambda **a: local(**a, highest="all"),
             "This is the equation as the notes print it, with the Gaussian on the score before the "
             "softmax: far keys then score 0, which is not a weight of 0. The Gaussian multiplies the "
             "weights.": lambda **a: local(**a, printed=True),
@@ -481,7 +567,16 @@ EXAMPLES = {
         args=self_args,
         outputs=("ys", "weights"),
         time_major=("ys", "weights"),
+        also={
+            "causal is false": lambda rng: self_args(rng, causal=False),
+            "scores in the thousands": lambda rng: self_args(rng, scale=60.0),
+        },
         mistakes={
+            "The causal mask was used where causal is false.": lambda **a: self_attention(
+                **{**a, "causal": True}
+            ),
+            OVERFLOW: lambda **a: self_attention(**a, highest="none"),
+            GLOBAL: lambda **a: self_attention(**a, highest="all"),
             "The causal mask is missing: steps look into the future.": lambda **a: self_attention(
                 **{**a, "causal": False}
             ),
@@ -527,7 +622,10 @@ EXAMPLES = {
     "pool": Example(
         args=pool_args,
         outputs=("pooled", "weights"),
+        also={"scores in the thousands": lambda rng: pool_args(rng, 3e3)},
         mistakes={
+            OVERFLOW: lambda **a: pool(**a, highest="none"),
+            GLOBAL: lambda **a: pool(**a, highest="all"),
             "The u_t were summed; what is summed are the states h_t.": lambda **a: pool(
                 **a, of="u"
             ),
@@ -562,7 +660,10 @@ EXAMPLES = {
     "pool_document": Example(
         args=document_args,
         outputs=("documents", "alpha", "beta"),
+        also={"scores in the thousands": lambda rng: document_args(rng, 3e3)},
         mistakes={
+            OVERFLOW: lambda **a: document(**a, highest="none"),
+            GLOBAL: lambda **a: document(**a, highest="all"),
             "The word counts were ignored: padding words got weight.": lambda **a: document(
                 **a, words=False
             ),
