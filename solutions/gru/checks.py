@@ -6,6 +6,9 @@ from grading.checks import Example
 
 WITHHOLD: list[str] = []
 
+SMALL = "one example, D = 2 and H = 5"
+PADDED = "T = 4, lengths 2, 3 and 1, D = 2 and H = 5"
+
 PRINTED_DIRECT = (
     "This is the direct term as the notes print it, z + (1 − z)(1 − n²) ⊙ W r; it fails for H > 1, "
     "because the way through the candidate is r ⊙ Wᵀ δⁿ."
@@ -16,14 +19,18 @@ def sigmoid(a):
     return 1 / (1 + np.exp(-a))
 
 
-def step_args(rng, blocks=3):
+def step_args(rng, N=2, D=3, H=4):
     return {
-        "x": rng.normal(size=(2, 3)),
-        "h": rng.uniform(-1, 1, size=(2, 4)),
-        "U": rng.normal(size=(blocks * 4, 3)),
-        "W": rng.normal(size=(blocks * 4, 4)),
-        "b": rng.normal(size=blocks * 4),
+        "x": rng.normal(size=(N, D)),
+        "h": rng.uniform(-1, 1, size=(N, H)),
+        "U": rng.normal(size=(3 * H, D)),
+        "W": rng.normal(size=(3 * H, H)),
+        "b": rng.normal(size=3 * H),
     }
+
+
+def step_after_args(rng, N=2, D=3, H=4):
+    return {**step_args(rng, N, D, H), "b_hn": rng.normal(size=H)}
 
 
 def step(x, h, U, W, b, b_hn=None, order="rzn", after=False, inverted=False, literal=False, reset=True,
@@ -46,18 +53,22 @@ def step(x, h, U, W, b, b_hn=None, order="rzn", after=False, inverted=False, lit
     return (1 - z) * h + z * n if inverted else z * h + (1 - z) * n
 
 
-def back_args(rng, q=False):
-    gate = {name: rng.uniform(0.1, 0.9, size=(2, 4)) for name in "rz"}
+def back_args(rng, N=2, D=3, H=4, q=False, blocks=3):
+    gate = {name: rng.uniform(0.1, 0.9, size=(N, H)) for name in "rz"}
     arguments = {
-        "dh": rng.normal(size=(2, 4)),
-        "h_prev": rng.uniform(-1, 1, size=(2, 4)),
-        "x": rng.normal(size=(2, 3)),
+        "dh": rng.normal(size=(N, H)),
+        "h_prev": rng.uniform(-1, 1, size=(N, H)),
+        "x": rng.normal(size=(N, D)),
         **gate,
-        "n": rng.uniform(-1, 1, size=(2, 4)),
+        "n": rng.uniform(-1, 1, size=(N, H)),
     }
     if q:
-        arguments["q"] = rng.normal(size=(2, 4))
-    return {**arguments, "U": rng.normal(size=(12, 3)), "W": rng.normal(size=(12, 4))}
+        arguments["q"] = rng.normal(size=(N, H))
+    return {
+        **arguments,
+        "U": rng.normal(size=(blocks * H, D)),
+        "W": rng.normal(size=(blocks * H, H)),
+    }
 
 
 def back(dh, h_prev, x, r, z, n, U, W, direct=True, inverted=False, printed=False, plain_dw=False,
@@ -78,7 +89,7 @@ def back(dh, h_prev, x, r, z, n, U, W, direct=True, inverted=False, printed=Fals
 
 
 def back_after(dh, h_prev, x, r, z, n, q, U, W, before=False, bare=False, outer=False, direct=True,
-               gates=True):  # fmt: skip
+               gates=True, everywhere=False):  # fmt: skip
     dn = (1 - z) * dh * (1 - n**2)
     dz = (h_prev - n) * dh * (z * (1 - z) if gates else 1)
     H = dh.shape[1]
@@ -87,23 +98,28 @@ def back_after(dh, h_prev, x, r, z, n, q, U, W, before=False, bare=False, outer=
     into = np.hstack([dr, dz, dn if bare else r * dn])
     dh_prev = (z * dh if direct else 0) + into @ W
     db_hn = (dn if outer else r * dn).sum(axis=0)
-    return delta @ U, dh_prev, delta.T @ x, into.T @ h_prev, delta.sum(axis=0), db_hn
+    outside = into if everywhere else delta
+    return outside @ U, dh_prev, outside.T @ x, into.T @ h_prev, outside.sum(axis=0), db_hn
 
 
-def forward_args(rng):
-    one = step_args(rng)
+def forward_args(rng, T=5, D=3, H=4, lengths=(3, 5)):
+    N = len(lengths)
+    one = step_args(rng, N, D, H)
     del one["x"]
     return {
-        "xs": rng.normal(size=(4, 2, 3)),
+        "xs": rng.normal(size=(T, N, D)),
         "h0": one.pop("h"),
         **one,
-        "lengths": np.array([4, 2]),
+        "lengths": np.array(lengths),
     }
 
 
-def scan(xs, h0, U, W, b, lengths, carry=True, freeze=True, zero=True, **options):
+def scan(xs, h0, U, W, b, lengths, carry=True, freeze=True, zero=True, first=False, **options):
     h, hs = h0, []
     for t, x in enumerate(xs):
+        if first and t == lengths[0]:
+            hs += [0 * h] * (len(xs) - t)
+            break
         live = (t < lengths)[:, None]
         new = step(x, h if carry else h0, U, W, b, **options)
         h = np.where(live, new, h) if freeze else new
@@ -111,45 +127,49 @@ def scan(xs, h0, U, W, b, lengths, carry=True, freeze=True, zero=True, **options
     return np.array(hs), h
 
 
-def sequence_args(rng):
-    shape = (4, 2, 3)
+def sequence_args(rng, T=5, D=6, H=4, lengths=(3, 5)):
+    N = len(lengths)
+    shape = (T, N, H)
     return {
         "dhs": rng.normal(size=shape),
-        "dh_last": rng.normal(size=(2, 3)),
+        "dh_last": rng.normal(size=(N, H)),
         "hs": rng.uniform(-1, 1, size=shape),
-        "h0": rng.uniform(-1, 1, size=(2, 3)),
-        "xs": rng.normal(size=(4, 2, 5)),
+        "h0": rng.uniform(-1, 1, size=(N, H)),
+        "xs": rng.normal(size=(T, N, D)),
         "rs": rng.uniform(0.1, 0.9, size=shape),
         "zs": rng.uniform(0.1, 0.9, size=shape),
         "ns": rng.uniform(-1, 1, size=shape),
-        "lengths": np.array([4, 2]),
-        "U": rng.normal(size=(9, 5)),
-        "W": rng.normal(size=(9, 3)),
+        "lengths": np.array(lengths),
+        "U": rng.normal(size=(3 * H, D)),
+        "W": rng.normal(size=(3 * H, H)),
     }
 
 
 def sequence(dhs, dh_last, hs, h0, xs, rs, zs, ns, lengths, U, W, carry=True, late=False,
-             overwrite=False, **options):  # fmt: skip
+             overwrite=False, leak=False, wrap=False, pass_on=True, last=True, first=False,
+             **options):  # fmt: skip
     dxs = np.zeros_like(xs)
     dU, dW, db = np.zeros_like(U), np.zeros_like(W), np.zeros(len(W))
-    dh = dh_last
-    for t in reversed(range(len(xs))):
+    dh = dh_last if last else 0 * dh_last
+    for t in reversed(range(lengths[0] if first else len(xs))):
         live = (t < lengths)[:, None]
-        before = hs[t] if late else hs[t - 1] if t else h0
+        before = hs[t] if late else hs[t - 1] if t or wrap else h0
         total = np.where(live, dhs[t] + dh, 0)
+        if leak:
+            dh = dh + dhs[t]
         dxs[t], new, *more = back(total, before, xs[t], rs[t], zs[t], ns[t], U, W, **options)
         if overwrite:
             dU, dW, db = more
         else:
             dU, dW, db = dU + more[0], dW + more[1], db + more[2]
-        dh = np.where(live, new if carry else 0, dh)
+        dh = np.where(live, new if carry else 0, dh * pass_on)
     return dxs, dh, dU, dW, db
 
 
-def simple_args(rng):
-    arguments = back_args(rng)
+def simple_args(rng, N=2, D=3, H=4):
+    arguments = back_args(rng, N, D, H, blocks=2)
     del arguments["r"]
-    return {**arguments, "U": rng.normal(size=(8, 3)), "W": rng.normal(size=(8, 4))}
+    return arguments
 
 
 def simple(
@@ -160,6 +180,14 @@ def simple(
     delta = np.hstack([dn, dz] if swapped else [dz, dn])
     dh_prev = ((1 - z if inverted else z) * dh if direct else 0) + delta @ W
     return delta @ U, dh_prev, delta.T @ x, delta.T @ h_prev, delta.sum(axis=0)
+
+
+def flip_args(rng, D=3, H=2):
+    return {
+        "U": rng.normal(size=(3 * H, D)),
+        "W": rng.normal(size=(3 * H, H)),
+        "b": rng.normal(size=3 * H),
+    }
 
 
 def flip(U, W, b, place="z", arrays="UWb"):
@@ -180,11 +208,13 @@ def exchanged(U, W, b):
 
 BACK = ("dx", "dh_prev", "dU", "dW", "db")
 INVERTED = "z is inverted: here z = 1 keeps the old state, h = z ⊙ h' + (1 − z) ⊙ n."
+FIRST = "Every sequence ended with the first one, after lengths[0] steps; each has its own length."
 ORDER = "The blocks were taken in the order z, r, n; they are stacked r, z, n."
 
 EXAMPLES = {
     "gru_step": Example(
         args=step_args,
+        also={SMALL: lambda rng: step_args(rng, 1, 2, 5)},
         outputs=("h",),
         mistakes={
             INVERTED: lambda **a: step(**a, inverted=True),
@@ -199,7 +229,8 @@ EXAMPLES = {
         },
     ),
     "gru_step_after": Example(
-        args=lambda rng: {**step_args(rng), "b_hn": rng.normal(size=4)},
+        args=step_after_args,
+        also={SMALL: lambda rng: step_after_args(rng, 1, 2, 5)},
         outputs=("h",),
         mistakes={
             INVERTED: lambda **a: step(**a, after=True, inverted=True),
@@ -215,6 +246,7 @@ EXAMPLES = {
     ),
     "gru_step_backward": Example(
         args=back_args,
+        also={SMALL: lambda rng: back_args(rng, 1, 2, 5)},
         outputs=BACK,
         mistakes={
             PRINTED_DIRECT: lambda **a: back(**a, printed=True),
@@ -239,6 +271,7 @@ EXAMPLES = {
     ),
     "gru_step_after_backward": Example(
         args=lambda rng: back_args(rng, q=True),
+        also={SMALL: lambda rng: back_args(rng, 1, 2, 5, q=True)},
         outputs=(*BACK, "db_hn"),
         mistakes={
             "δʳ was computed for a reset before the product; here r multiplied q.": (
@@ -250,6 +283,9 @@ EXAMPLES = {
             "db_hn was built with δⁿ; b_hn stands inside the reset, so it is r ⊙ δⁿ.": (
                 lambda **a: back_after(**a, outer=True)
             ),
+            "r ⊙ δⁿ went to x, Uⁿ or bⁿ; they stand outside the reset and get δⁿ itself.": (
+                lambda **a: back_after(**a, everywhere=True)
+            ),
             "The direct term z ⊙ ∇h is missing in dh_prev.": lambda **a: back_after(
                 **a, direct=False
             ),
@@ -260,6 +296,7 @@ EXAMPLES = {
     ),
     "gru_forward": Example(
         args=forward_args,
+        also={PADDED: lambda rng: forward_args(rng, 4, 2, 5, (2, 3, 1))},
         outputs=("hs", "h_last"),
         time_major=("hs",),
         mistakes={
@@ -272,6 +309,10 @@ EXAMPLES = {
             "The outputs repeat the last state on padding; they are zero there.": (
                 lambda **a: scan(**a, zero=False)
             ),
+            "h_last is zero for a sequence that ended earlier, as hs[-1] is; its state stays as the last real step left it.": (
+                lambda **a: (scan(**a)[0], scan(**a)[0][-1])
+            ),
+            FIRST: lambda **a: scan(**a, first=True),
             INVERTED: lambda **a: scan(**a, inverted=True),
             "The reset was applied after the product; here it comes before, W (r ⊙ h').": (
                 lambda **a: scan(**a, after=True)
@@ -280,6 +321,7 @@ EXAMPLES = {
     ),
     "gru_backward": Example(
         args=sequence_args,
+        also={PADDED: lambda rng: sequence_args(rng, 4, 2, 5, (2, 3, 1))},
         outputs=("dxs", "dh0", "dU", "dW", "db"),
         time_major=("dxs",),
         mistakes={
@@ -292,8 +334,21 @@ EXAMPLES = {
                 lambda **a: sequence(**a, overwrite=True)
             ),
             "Padding was treated as real steps.": lambda **a: sequence(
-                **{**a, "lengths": np.array([4, 4])}
+                **{**a, "lengths": np.full_like(a["lengths"], len(a["xs"]))}
             ),
+            "dhs on padding was added to dh; a zero output depends on nothing.": (
+                lambda **a: sequence(**a, leak=True)
+            ),
+            "On padding dh was set to zero; a frozen state is a copy, it passes unchanged.": (
+                lambda **a: sequence(**a, pass_on=False)
+            ),
+            "hs[-1], the last state, was used as h' of the first step; that is h0.": (
+                lambda **a: sequence(**a, wrap=True)
+            ),
+            "dh_last was ignored: it enters at the last step, beside dhs[-1].": (
+                lambda **a: sequence(**a, last=False)
+            ),
+            FIRST: lambda **a: sequence(**a, first=True),
             "W's block n was paired with h'; it multiplied r ⊙ h'.": lambda **a: sequence(
                 **a, plain_dw=True
             ),
@@ -301,6 +356,7 @@ EXAMPLES = {
     ),
     "simplified_gru_backward": Example(
         args=simple_args,
+        also={SMALL: lambda rng: simple_args(rng, 1, 2, 5)},
         outputs=BACK,
         mistakes={
             "The direct term z ⊙ ∇h is missing in dh_prev.": lambda **a: simple(**a, direct=False),
@@ -311,11 +367,8 @@ EXAMPLES = {
         },
     ),
     "flip_update_gate": Example(
-        args=lambda rng: {
-            "U": rng.normal(size=(6, 3)),
-            "W": rng.normal(size=(6, 2)),
-            "b": rng.normal(size=6),
-        },
+        args=flip_args,
+        also={"D = 2 and H = 3": lambda rng: flip_args(rng, 2, 3)},
         outputs=("U", "W", "b"),
         mistakes={
             "The reset gate's block was negated; the update gate's is the second.": (
