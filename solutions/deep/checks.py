@@ -37,7 +37,29 @@ def pieces(rng, T=4, N=2, size=3):
 
 
 def stacked_args(rng):
-    return {**pieces(rng), "lengths": np.array([4, 2])}
+    return {**pieces(rng), "lengths": np.array([2, 3])}
+
+
+def unequal(rng, kinds, sizes, T=4, N=2):
+    """Draw a stack of unequal widths, with a mask below the lowest layer and one above it."""
+    cells = tuple(kind(a, b) for kind, a, b in zip(kinds, sizes, sizes[1:], strict=False))
+    once, each = ((rng.random((t, N, D)) < 0.6) / 0.6 for t, D in zip((1, T), sizes, strict=False))
+    once[0, 0, 0], each[0, 0, 0] = 0, 1 / 0.6
+    return {
+        "cells": cells,
+        "params": tuple(noise(rng, cell.init(rng)) for cell in cells),
+        "xs": rng.normal(size=(T, N, sizes[0])),
+        "states": tuple(noise(rng, cell.initial_state(N)) for cell in cells),
+        "masks": (once, each),
+    }
+
+
+def stacked_unequal_args(rng):
+    return {**unequal(rng, (GRU, RNN), (3, 5, 6)), "lengths": None}
+
+
+def residual_unequal_args(rng):
+    return unequal(rng, (GRU, RNN), (3, 5, 5))
 
 
 def with_lowest_mask(rng, made):
@@ -57,8 +79,20 @@ def residual_backward_args(rng):
 
 
 def backward_args(rng):
-    made = pieces(rng)
-    xs, lengths, caches = made.pop("xs"), np.array([4, 2]), []
+    return with_caches(rng, pieces(rng), np.array([2, 3]))
+
+
+def backward_unequal_args(rng):
+    return with_caches(rng, unequal(rng, (GRU, RNN), (3, 5, 6)))
+
+
+def residual_backward_unequal_args(rng):
+    return with_caches(rng, unequal(rng, (GRU, RNN), (3, 5, 5)))
+
+
+def with_caches(rng, made, lengths=None):
+    """Turn a drawn stack into the arguments of a way back through it."""
+    xs, caches = made.pop("xs"), []
     states = made.pop("states")
     for cell, params, state in zip(made["cells"], made["params"], states, strict=True):
         xs, _, cache = Recurrent(cell).forward(params, xs, state, lengths)
@@ -89,11 +123,12 @@ def at(mask, t):
 
 
 def stack(cells, params, xs, states, masks, lengths, below=True, where="read", begin=True,
-          known=True, shortcut=False):  # fmt: skip
+          known=True, shortcut=False, lowest=True):  # fmt: skip
     first, last = xs, []
     for k, cell in enumerate(cells):
         offered = xs if below else first
-        mask = 1 if masks[k] is None or where not in ("read", "given") else masks[k]
+        used = where in ("read", "given") and (k or lowest)
+        mask = masks[k] if used and masks[k] is not None else 1
         state = states[k] if begin else tree.zeros_like(states[k])
         ends = lengths if known else None
         if where == "state" and masks[k] is not None:
@@ -126,8 +161,9 @@ def back(cells, params, caches, masks, dys, dstates, hand_down=True, where="read
         if where == "read":
             dxs = dxs * mask
         beside = head if top else dys
-        total = dxs + beside * mask if through else dxs * branch + beside
-        handed = total if shortcut and (k or first) else dxs
+        handed = dxs
+        if shortcut and (k or first):
+            handed = dxs + beside * mask if through else dxs * branch + beside
         dys = handed if hand_down else dys
     return (handed if hand_down else dxs), tuple(dparams), tuple(dinitial)
 
@@ -143,13 +179,36 @@ def dropout_args(rng):
     return {"uniform": drawn, "rate": 0.3, "variational": True, "inverted": True}
 
 
-def dropout(uniform, rate, variational, inverted, kept=None, scale=None, test=1.0, steps=1,
-            same=False):  # fmt: skip
-    drawn = uniform[:steps]
+def published_args(rng):
+    drawn = rng.random((3, 2, 4))
+    drawn[0] = [[0.4, 0.8, 0.1, 0.6], [0.9, 0.25, 0.4, 0.5]]
+    return {"uniform": drawn, "rate": 0.4, "variational": False, "inverted": False}
+
+
+def published_variational_args(rng):
+    return {**published_args(rng), "rate": 0.25, "variational": True}
+
+
+def inverted_args(rng):
+    return {**published_args(rng), "inverted": True}
+
+
+def dropout(uniform, rate, variational, inverted, kept=None, scale=None, test=None, once=None,
+            scaled=None, same=False):  # fmt: skip
+    drawn = uniform[:1] if (variational if once is None else once) else uniform
     drawn = np.broadcast_to(drawn[:, :1], drawn.shape) if same else drawn
     kept = drawn >= rate if kept is None else kept(drawn, rate)
-    scale = 1 / (1 - rate) if scale is None else scale
+    inverted = inverted if scaled is None else scaled
+    if scale is None:
+        scale = 1 / (1 - rate) if inverted else 1.0
+    if test is None:
+        test = 1.0 if inverted else 1 - rate
     return kept * scale, np.full(drawn.shape, test)
+
+
+def whole_numbers(**args):
+    train, test = dropout(**args)
+    return (train if args["inverted"] else train.astype(int)), test
 
 
 def residual(cells, params, xs, states, masks, first=False, masked=False, shortcut=True,
@@ -172,25 +231,39 @@ def residual(cells, params, xs, states, masks, first=False, masked=False, shortc
     return xs
 
 
-def step_args(rng):
+def step_args(rng, N=2, D=5, H=4, K=3, skip=True):
     return {
-        "x": rng.normal(size=(2, 5)),
-        "h": rng.uniform(-1, 1, size=(2, 4)),
-        "U": rng.normal(size=(4, 5)),
-        "W": 0.8 * rng.normal(size=(3, 4, 4)),
-        "b": 0.5 * rng.normal(size=(3, 4)),
-        "S": 0.8 * rng.normal(size=(4, 4)),
+        "x": rng.normal(size=(N, D)),
+        "h": rng.uniform(-1, 1, size=(N, H)),
+        "U": rng.normal(size=(H, D)),
+        "W": 0.8 * rng.normal(size=(K, H, H)),
+        "b": 0.5 * rng.normal(size=(K, H)),
+        "S": 0.8 * rng.normal(size=(H, H)) if skip else None,
     }
 
 
+def step_none_args(rng):
+    return step_args(rng, N=4, D=3, H=5, K=2, skip=False)
+
+
+def step_single_args(rng):
+    return step_args(rng, N=2, D=4, H=3, K=1, skip=False)
+
+
+def layers(W, apart):
+    """Number the layers, perhaps with the first and the last taken apart."""
+    return [0, *range(1, len(W) - 1), len(W) - 1] if apart else list(range(len(W)))
+
+
 def step(x, h, U, W, b, S, everywhere=False, straight=False, jump="last", tied=False, flat=False,
-         linear=False):  # fmt: skip
+         linear=False, apart=False):  # fmt: skip
     zs, z = [], h
-    for k in range(len(W)):
+    jump = "" if S is None else jump
+    for k in layers(W, apart):
         final = k == len(W) - 1
         M = W[0] if tied else W[k]
         a = b[k] + (h if flat else z) @ (M if straight else M.T)
-        if k == 0 or everywhere:
+        if (k == 0 and not zs) or everywhere:
             a = a + x @ U.T
         if (jump == "last" and final) or (jump == "all" and k):
             a = a + h @ S.T
@@ -203,28 +276,39 @@ def step(x, h, U, W, b, S, everywhere=False, straight=False, jump="last", tied=F
     return np.array(zs)
 
 
-def step_backward_args(rng):
+def step_backward_args(rng, N=2, D=5, H=4, K=3, skip=True):
     return {
-        "dh": rng.normal(size=(2, 4)),
-        "zs": rng.uniform(-1, 1, size=(4, 2, 4)),
-        "x": rng.normal(size=(2, 5)),
-        "U": rng.normal(size=(4, 5)),
-        "W": rng.normal(size=(3, 4, 4)),
-        "S": rng.normal(size=(4, 4)),
+        "dh": rng.normal(size=(N, H)),
+        "zs": rng.uniform(-1, 1, size=(K + 1, N, H)),
+        "x": rng.normal(size=(N, D)),
+        "U": rng.normal(size=(H, D)),
+        "W": rng.normal(size=(K, H, H)),
+        "S": rng.normal(size=(H, H)) if skip else None,
     }
 
 
+def step_backward_none_args(rng):
+    return step_backward_args(rng, N=4, D=3, H=5, K=2, skip=False)
+
+
+def step_backward_single_args(rng):
+    return step_backward_args(rng, N=2, D=4, H=3, K=1, skip=False)
+
+
 def step_backward(dh, zs, x, U, W, S, skip=True, slope=True, printed=False, low=False,
-                  straight=False, top=False, late=False, mean=False, old=True):  # fmt: skip
+                  straight=False, top=False, late=False, mean=False, old=True, apart=False,
+                  zeros=False):  # fmt: skip
     K = len(W)
     dW, db = np.zeros(W.shape), np.zeros(W.shape[:2])
     dz, scale = dh, 1 / len(dh) if mean else 1
-    for k in reversed(range(K)):
+    dS, jump = np.zeros(W.shape[1:]) if zeros else None, 0
+    for k in reversed(layers(W, apart)):
         bend = 1 - zs[k if low else k + 1] ** 2
         delta = dz * bend
         dW[k], db[k] = scale * delta.T @ zs[k + 1 if late else k], scale * delta.sum(axis=0)
         if k == K - 1:
             highest = delta
+        if k == K - 1 and S is not None:
             dS = scale * delta.T @ zs[0 if old else k]
             jump = (delta if slope else dz) @ S
         dz = bend * (dz @ W[k]) if printed else delta @ (W[k].T if straight else W[k])
@@ -235,6 +319,9 @@ def step_backward(dh, zs, x, U, W, S, skip=True, slope=True, printed=False, low=
 EXAMPLES = {
     "stacked_forward": Example(
         args=stacked_args,
+        also={
+            "two layers of unequal widths, D = 3, then 5 and 6; no lengths": stacked_unequal_args
+        },
         outputs=("ys", "last"),
         time_major=("ys",),
         mistakes={
@@ -256,10 +343,18 @@ EXAMPLES = {
             "A layer's input is added to its output; that is the residual stack of exercise 4.": (
                 lambda **a: stack(**a, shortcut=True)
             ),
+            "The lowest layer's mask is left out; masks[0] multiplies what it reads, xs.": (
+                lambda **a: stack(**a, lowest=False)
+            ),
         },
     ),
     "dropout_masks": Example(
         args=dropout_args,
+        also={
+            "as first published, a mask for each step; some numbers equal the rate": published_args,
+            "as first published, variational": published_variational_args,
+            "inverted, a mask for each step": inverted_args,
+        },
         outputs=("train", "test"),
         mistakes={
             "The share p is kept and the rest dropped: p is the share that is dropped.": (
@@ -276,15 +371,27 @@ EXAMPLES = {
             "Scaled twice, while it learns and when it is used: with inverted dropout the test "
             "mask is 1.": lambda **a: dropout(**a, test=0.7),
             "A new mask at every step; a variational mask is one for all steps, (1, N, D).": (
-                lambda **a: dropout(**a, steps=None)
+                lambda **a: dropout(**a, once=False)
             ),
             "All examples of the batch share one mask; each has its own.": (
                 lambda **a: dropout(**a, same=True)
             ),
+            "One mask for all steps; only a variational mask is that, any other has a number for "
+            "each step, (T, N, D).": lambda **a: dropout(**a, once=True),
+            "The masks of inverted dropout; as first published, train is 0 or 1 and test is "
+            "1 − p.": lambda **a: dropout(**a, scaled=True),
+            "A number equal to the rate was dropped; only those below it are.": (
+                lambda **a: dropout(**a, kept=lambda u, p: u > p)
+            ),
+            "train holds whole numbers; also where they are 0 and 1, its numbers "
+            "are floating-point.": whole_numbers,
         },
     ),
     "stacked_backward": Example(
         args=backward_args,
+        also={
+            "two layers of unequal widths, D = 3, then 5 and 6; no lengths": backward_unequal_args
+        },
         outputs=("dxs", "dparams", "dinitial"),
         time_major=("dxs",),
         mistakes={
@@ -306,10 +413,14 @@ EXAMPLES = {
             "The gradient also goes past the layers; that is the residual stack of exercise 5.": (
                 lambda **a: back(**a, shortcut=True)
             ),
+            "The lowest layer's mask is left out; masks[0] multiplies what it hands to xs.": (
+                lambda **a: back(**a, lowest=False)
+            ),
         },
     ),
     "residual_forward": Example(
         args=residual_args,
+        also={"two layers, D = 3 and H = 5": residual_unequal_args},
         outputs=("ys",),
         time_major=("ys",),
         mistakes={
@@ -335,6 +446,7 @@ EXAMPLES = {
     ),
     "residual_backward": Example(
         args=residual_backward_args,
+        also={"two layers, D = 3 and H = 5; no lengths": residual_backward_unequal_args},
         outputs=("dxs", "dparams", "dinitial"),
         time_major=("dxs",),
         mistakes={
@@ -363,6 +475,10 @@ EXAMPLES = {
     ),
     "transition_step": Example(
         args=step_args,
+        also={
+            "no skip connection, S is None; K = 2": step_none_args,
+            "K = 1, which has no skip connection": step_single_args,
+        },
         outputs=("zs",),
         mistakes={
             "The input comes in at every layer; it comes in at the first only.": (
@@ -390,10 +506,17 @@ EXAMPLES = {
             "The last layer has no tanh; the new state is tanh too.": (
                 lambda **a: step(**a, linear=True)
             ),
+            "With K = 1, W[0] served for a first and for a last layer; the one layer is both.": (
+                lambda **a: step(**a, apart=True)
+            ),
         },
     ),
     "transition_step_backward": Example(
         args=step_backward_args,
+        also={
+            "no skip connection, S is None; K = 2": step_backward_none_args,
+            "K = 1, which has no skip connection": step_backward_single_args,
+        },
         outputs=("dx", "dh_prev", "dU", "dW", "db", "dS"),
         mistakes={
             "The skip connection's part of dh_prev is left out: Sᵀ δ_K is added.": (
@@ -420,6 +543,12 @@ EXAMPLES = {
             ),
             "Means over the batch; the gradients of the parameters are sums.": (
                 lambda **a: step_backward(**a, mean=True)
+            ),
+            "dS holds zeros; where S is None, dS is None too.": (
+                lambda **a: step_backward(**a, zeros=True)
+            ),
+            "With K = 1, W[0] served for a first and for a last layer; the one layer is both.": (
+                lambda **a: step_backward(**a, apart=True)
             ),
         },
     ),

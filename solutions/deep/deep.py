@@ -28,10 +28,14 @@
 # The cache knows the lengths: what `dys` holds beyond one is ignored, and `dxs` is zero there.
 # Backward functions get the caches that a forward pass has kept; use them as they come, because the tests also feed caches that no forward pass would give.
 #
-# The equation labels are those of the book's chapter *Deep recurrent networks*.
+# The equation labels are those of the book's chapter *Deep recurrent networks*, those that begin with `rnn` of chapter 1, with `bptt` of chapter 2.
+# The book's page *Equations, code, tests and exercises* lists all labels with links to the equations.
 # Sequences are time-major, `xs` is (T, N, D); rows are examples; layers are numbered from 0, the lowest, and what belongs to layer k is element k of a tuple.
 # Layer k reads D_k features: D_0 is D, and for the layers above it is the width of the layer below.
 # Read $\nabla_h L \ni \dots$ as: the gradient has this among its summands.
+#
+# Each check has several examples, and tries the next one when those before are right.
+# The layers of the first have one width, so that it can tell common mistakes apart; those that follow have other sizes, as the hidden tests have.
 #
 # In all there are 43 points. Working time: about three hours.
 
