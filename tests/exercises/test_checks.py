@@ -140,6 +140,13 @@ def test_results_of_the_wrong_shape_or_number_are_no_known_mistake():
     assert mistakes_named((mistake[0].astype(float), *mistake[1:]), RIGHT, m=mistake) == []
 
 
+def test_what_is_no_number_equals_only_what_is_no_number():
+    some, none = np.array([1.0, np.nan]), np.array([1.0, 2.0])
+    assert compare(some, some, ["y"]) == []
+    assert [p.kind for p in compare(some, none, ["y"])] == ["nan"]
+    assert [p.kind for p in compare(none, some, ["y"])] == ["value"]
+
+
 def answered_by(slug, name, change):
     """Run a chapter's visible check on its solution with one piece of the code replaced."""
     (exercise,) = (e for e in sources.exercises(slug) if e.name == name)

@@ -1,8 +1,12 @@
 """Generating exercises: wrong names and broken sources leave everything as it was."""
 
+import json
+
+import numpy as np
 import pytest
 
 from grading import sources
+from lib import codec
 from tools import exercises
 
 
@@ -123,6 +127,47 @@ def test_a_mistake_that_is_right_is_refused(course, capsys):
     (course / "solutions" / "rnn" / "checks.py").write_text(text)
     assert run(course) == 1
     assert "gives the right answer" in capsys.readouterr().err
+
+
+FURTHER = """\
+        also={"large": lambda rng: {"x": 100 * np.ones(3)}},
+        mistakes={"x is not doubled": lambda x: x, "large x is cut off": LARGE},
+"""
+SINGLE = """\
+        mistakes={"x is not doubled": lambda x: x},
+"""
+
+
+def declare(course, large):
+    text = CHECKS.replace(SINGLE, FURTHER.replace("LARGE", large))
+    assert text != CHECKS
+    (course / "solutions" / "rnn" / "checks.py").write_text(text)
+
+
+def test_a_mistake_is_stored_with_the_first_example_that_shows_it(course):
+    declare(course, "lambda x: np.minimum(2 * x, 50)")
+    assert run(course) == 0
+    stored = json.loads((course / "exercises" / "rnn" / "checks.json").read_text())
+    example = codec.decode(stored["examples"], trusted=True)["twice"]
+    (further,) = example["also"]
+    assert [message for message, _ in example["mistakes"]] == ["x is not doubled"]
+    assert [message for message, _ in further["mistakes"]] == ["large x is cut off"]
+    assert further["words"] == "large"
+    np.testing.assert_array_equal(further["expected"], np.full(3, 200.0))
+
+
+@pytest.mark.parametrize(
+    ("large", "words"),
+    [
+        ("lambda x: 2 * x", "'large x is cut off' gives the right answer"),
+        ("lambda x: 1 * x", "give the same answer"),
+        ("lambda x: x / 0 if x[0] == 100 else x.undefined", "fails"),
+    ],
+)
+def test_a_mistake_that_no_example_tells_apart_is_refused(course, capsys, large, words):
+    declare(course, large)
+    assert run(course) == 1
+    assert words in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_is_named(course, capsys):
