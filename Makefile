@@ -28,7 +28,7 @@ GRADING := $(call find,grading) $(wildcard nbgrader_config.py)
 BOOK := $(wildcard _config.yml _toc.yml) $(call find,book)
 
 # Whatever writes runs alone in this folder: the goal is made again, under a lock.
-LOCKED_GOALS := course test book pdf canary exercises learner grade sample install lint format bench bench-grading mutants constraints clean
+LOCKED_GOALS := course test book pdf canary lighthouse exercises learner grade sample install lint format bench bench-grading mutants constraints clean
 ifndef LOCKED
 .NOTPARALLEL:
 .PHONY: $(LOCKED_GOALS)
@@ -56,6 +56,9 @@ pdf: $(STAMPS)/book
 
 canary: $(STAMPS)/book
 	@$(BIN)/python tools/canary.py
+
+lighthouse: $(STAMPS)/book
+	@$(BIN)/python tools/lighthouse.py
 
 ifeq ($(CHAPTER),)
 exercises: $(CHAPTERS:%=$(STAMPS)/exercises-%)
@@ -132,6 +135,7 @@ help:
 	@echo "make bench-grading  speed of grading against stock nbgrader"
 	@echo "make mutants        strength of the hidden tests: wrong answers that lose marks"
 	@echo "make canary         the book with the newest Sphinx, without Jupyter Book"
+	@echo "make lighthouse     how fast and accessible the heaviest page is (needs npm)"
 	@echo "make lint           ruff, codespell, import-linter, mypy"
 	@echo "make format         ruff, writing"
 	@echo "make install        only the environment, .venv"

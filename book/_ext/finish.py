@@ -14,7 +14,9 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.typing import ExtensionMetadata
 
-IMAGE = re.compile(r'<img (?![^>]*\bloading=)([^>]*\bsrc="[^"]*_images/([^"]+\.png)"[^>]*)>')
+IMAGE = re.compile(
+    r'<img (?![^>]*\bloading=)([^>]*\bsrc="[^"]*_images/([^"]+\.(?:png|svg))"[^>]*)>'
+)
 
 ICONS = re.compile(r'<script defer src="[^"]*/fontawesome\.js[^"]*"></script>')
 # Of _static: source maps, icons that book.css draws, texts for tooltips in 47 languages.
@@ -27,13 +29,15 @@ UNUSED = (
 )
 
 
-def png_size(path: Path) -> tuple[int, int]:
-    """Read width and height from a PNG's header."""
-    header = path.read_bytes()[:24]
-    if header[:8] != b"\x89PNG\r\n\x1a\n":
-        raise ValueError(f"path: expected a PNG file, got {path.name}")
-    width, height = struct.unpack(">II", header[16:24])
-    return width, height
+def picture_size(path: Path) -> tuple[int, int]:
+    """Read width and height in pixels from the head of a PNG, or of an SVG by matplotlib."""
+    header = path.read_bytes()[:1000]
+    if header.startswith(b"\x89PNG\r\n\x1a\n"):
+        width, height = struct.unpack(">II", header[16:24])
+        return width, height
+    if points := re.search(rb'<svg [^>]*width="([\d.]+)pt" height="([\d.]+)pt"', header):
+        return round(float(points[1]) * 4 / 3), round(float(points[2]) * 4 / 3)
+    raise ValueError(f"path: expected a PNG, or an SVG with its size in points, got {path.name}")
 
 
 def finish_body(
@@ -48,7 +52,7 @@ def finish_body(
         source = sources.get(match[2])
         size = ""
         if source and "style=" not in match[1] and "width=" not in match[1]:
-            width, height = png_size(Path(app.srcdir, source))
+            width, height = picture_size(Path(app.srcdir, source))
             size = f'width="{width}" height="{height}" '
         return f'<img loading="lazy" decoding="async" {size}{match[1]}>'
 

@@ -1,5 +1,52 @@
-// Equations are left to MathJax, which makes each of them focusable.
-// A region that scrolls sideways must be reachable from the keyboard; one that does not, need not.
+// Equations are typeset a few milliseconds at a time, those in sight first, so that a long page
+// stays quick.
+(() => {
+  const BITE = 12; // milliseconds, of the 50 after which a page feels stuck
+  const root = document.documentElement;
+  const run = async () => {
+    await window.MathJax.startup.promise;
+    const waiting = new Set(document.querySelectorAll(".math"));
+    const near = new Set();
+    const watch = new IntersectionObserver(
+      (entries) => {
+        for (const { isIntersecting, target } of entries) {
+          if (isIntersecting) near.add(target);
+          else near.delete(target);
+        }
+      },
+      { rootMargin: "300px" },
+    );
+    for (const element of waiting) watch.observe(element);
+    const rest = () => {
+      window.MathJax.typeset([...waiting]);
+      waiting.clear();
+    };
+    window.addEventListener("beforeprint", rest);
+    await new Promise((resolve) => setTimeout(resolve)); // for the observer's first report
+    while (waiting.size) {
+      const end = performance.now() + BITE;
+      for (const element of new Set([...near, ...waiting])) {
+        if (waiting.delete(element)) {
+          near.delete(element);
+          watch.unobserve(element);
+          await window.MathJax.typesetPromise([element]);
+          if (performance.now() > end) break;
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    window.removeEventListener("beforeprint", rest);
+    root.dataset.typeset = "done";
+    document.dispatchEvent(new Event("typeset"));
+  };
+  document.addEventListener("DOMContentLoaded", () => {
+    if (window.MathJax?.startup?.promise) run();
+    else root.dataset.typeset = "done";
+  });
+})();
+
+// MathJax makes each equation focusable.
+// Another region that scrolls sideways must be reachable from the keyboard; one that does not, need not.
 (() => {
   const selector =
     ".scroll, .highlight pre, .cell_output pre, .pst-scrollable-table-container, .output.text_html";
@@ -16,9 +63,9 @@
   window.addEventListener("resize", later);
   window.addEventListener("load", () => {
     later();
-    window.MathJax?.startup?.promise?.then(later);
   });
   document.addEventListener("toggle", later, true);
+  document.addEventListener("typeset", later);
 })();
 
 // Names for controls of the theme that have none, or one that hides what is written on them.

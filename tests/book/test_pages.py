@@ -20,9 +20,9 @@ PAGES = [*(name for _, names in pdf.parts(TOC) for name in names), "genindex", "
 
 def settle(page: Page) -> None:
     """Wait until mathematics, fonts and the pictures that come late are there."""
+    page.wait_for_function("document.documentElement.dataset.typeset === 'done'")
     page.evaluate(
         """async () => {
-             await window.MathJax?.startup?.promise;
              const images = [...document.images].filter(i => i.getClientRects().length);
              for (const image of images) image.loading = 'eager';
              await Promise.all(images.map(i => i.decode().catch(() => null)));
@@ -82,6 +82,10 @@ def test_page_is_whole_and_offline(browser: Browser, base: str, name: str) -> No
             ".map(e => e.closest('[id]').id)"
         )
         assert cut == [], "equations wider than the column"
+        raw = page.evaluate(
+            r"() => document.querySelector('main').innerText.match(/\\[(\[].{0,40}/)"
+        )
+        assert raw is None, "not typeset"
 
 
 @pytest.mark.parametrize("name", PAGES)
