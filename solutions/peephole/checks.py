@@ -6,6 +6,10 @@ from grading.checks import Example
 
 WITHHOLD: list[str] = []
 
+SMALL = "one example, D = 2 and H = 5"
+FREE = "one example, H = 5, values that no forward pass gives"
+PADDED = "T = 4, lengths 2, 3 and 1, D = 2 and H = 5"
+
 OLD_CELL = "The output gate's peephole was fed with the old cell state; o sees the new one, C."
 NEW_CELL = "i and f saw the new cell state, which does not exist yet; they see the old one, C'."
 SLOPE_AT_H = "The derivative of tanh(C) was taken at h, 1 − h²; it is 1 − tanh²C."
@@ -18,6 +22,10 @@ MISPLACED = (
 )
 NOT_SUMMED = "The bias gradient is not summed over the batch: db has b's shape."
 NO_PEEPHOLE_O = "∇_C lacks p^o ⊙ δ^o: the output gate read C through its peephole."
+ANEW = "tanh C was computed anew; use the values that come as arguments."
+ANEW_GATES = "tanh C was computed anew from i, f, g and C'; use the values that come as arguments."
+ANEW_C = "C was computed anew from i, f, g and C'; use the values that come as arguments."
+FIRST = "Every sequence ended with the first one, after lengths[0] steps; each has its own length."
 NO_PEEPHOLES_IF = "dc_prev lacks p^i ⊙ δ^i + p^f ⊙ δ^f: both gates read C' through their peepholes."
 
 
@@ -29,15 +37,20 @@ def peepholes(rng, H=4):
     return {f"p_{k}": rng.normal(size=H) for k in "ifo"}
 
 
-def step_args(rng, blocks=4):
+def drive_args(rng, N=2, D=3, H=4, blocks=4):
     return {
-        "x": rng.normal(size=(2, 3)),
-        "h_prev": rng.uniform(-1, 1, size=(2, 4)),
-        "c_prev": rng.normal(size=(2, 4)),
-        "U": rng.normal(size=(blocks * 4, 3)),
-        "W": rng.normal(size=(blocks * 4, 4)),
-        "b": rng.normal(size=blocks * 4),
+        "x": rng.normal(size=(N, D)),
+        "h_prev": rng.uniform(-1, 1, size=(N, H)),
+        "c_prev": rng.normal(size=(N, H)),
+        "U": rng.normal(size=(blocks * H, D)),
+        "W": rng.normal(size=(blocks * H, H)),
+        "b": rng.normal(size=blocks * H),
     }
+
+
+def step_args(rng, N=2, D=3, H=4, absent=""):
+    made = {**drive_args(rng, N, D, H), **peepholes(rng, H)}
+    return {**made, **{f"p_{k}": None for k in absent}}
 
 
 def step(x, h_prev, c_prev, U, W, b, p_i, p_f, p_o, order="ifgo", o_old=False, if_new=False,
@@ -76,22 +89,28 @@ def full_matrix(p_i, p_f, p_o, **a):
     return o * np.tanh(c), c
 
 
-def values(rng, letters="ifgo"):
+def all_or_none(**a):
+    absent = any(a[f"p_{k}"] is None for k in "ifo")
+    return step(**{**a, **{f"p_{k}": None for k in "ifo" if absent}})
+
+
+def values(rng, letters="ifgo", shape=(2, 4)):
     return {
-        k: rng.uniform(-1, 1, (2, 4)) if k == "g" else rng.uniform(0.1, 0.9, (2, 4))
-        for k in letters
+        k: rng.uniform(-1, 1, shape) if k == "g" else rng.uniform(0.1, 0.9, shape) for k in letters
     }
 
 
-def cell_args(rng):
-    made, c_prev = values(rng), rng.normal(size=(2, 4))
+def cell_args(rng, N=2, H=4, free=False):
+    shape = N, H
+    made, c_prev = values(rng, shape=shape), rng.normal(size=shape)
+    tanh_c = np.tanh(made["f"] * c_prev + made["i"] * made["g"])
     return {
-        "dh": rng.normal(size=(2, 4)),
-        "dc_next": rng.normal(size=(2, 4)),
+        "dh": rng.normal(size=shape),
+        "dc_next": rng.normal(size=shape),
         **made,
         "c_prev": c_prev,
-        "tanh_c": np.tanh(made["f"] * c_prev + made["i"] * made["g"]),
-        **peepholes(rng),
+        "tanh_c": rng.normal(size=shape) if free else tanh_c,
+        **peepholes(rng, H),
     }
 
 
@@ -112,18 +131,18 @@ def errors(dh, dc_next, i, f, g, o, c_prev, tanh_c, p_i, p_f, p_o, carry=True, s
     return delta_i, delta_f, delta_g, delta_o, dc_prev
 
 
-def back_args(rng):
-    made = cell_args(rng)
+def back_args(rng, N=2, D=3, H=4, free=False):
+    made = cell_args(rng, N, H, free)
     own = {k: made.pop(f"p_{k}") for k in "ifo"}
     tanh_c = made.pop("tanh_c")
     return {
         **made,
-        "c": np.arctanh(tanh_c),
+        "c": rng.normal(size=(N, H)) if free else np.arctanh(tanh_c),
         "tanh_c": tanh_c,
-        "x": rng.normal(size=(2, 3)),
-        "h_prev": rng.uniform(-1, 1, size=(2, 4)),
-        "U": rng.normal(size=(16, 3)),
-        "W": rng.normal(size=(16, 4)),
+        "x": rng.normal(size=(N, D)),
+        "h_prev": rng.uniform(-1, 1, size=(N, H)),
+        "U": rng.normal(size=(4 * H, D)),
+        "W": rng.normal(size=(4 * H, H)),
         **{f"p_{k}": own[k] for k in "ifo"},
     }
 
@@ -154,21 +173,24 @@ def back(dh, dc_next, i, f, g, o, c_prev, c, tanh_c, x, h_prev, U, W, p_i, p_f, 
     return delta @ U, dh_prev, dc_prev, delta.T @ x, delta.T @ h_prev, db, *dps
 
 
-def forward_args(rng):
-    one = step_args(rng)
+def forward_args(rng, T=5, D=3, H=4, lengths=(3, 5)):
+    N = len(lengths)
+    one = drive_args(rng, N, D, H)
     return {
-        "xs": rng.normal(size=(4, 2, 3)),
+        "xs": rng.normal(size=(T, N, D)),
         "h0": one["h_prev"],
         "c0": one["c_prev"],
         **{k: one[k] for k in "UWb"},
-        **peepholes(rng),
-        "lengths": np.array([4, 2]),
+        **peepholes(rng, H),
+        "lengths": np.array(lengths),
     }
 
 
 def scan(xs, h0, c0, U, W, b, p_i, p_f, p_o, lengths, carry_h=True, carry_c=True, freeze=True,
-         zero=True, frozen_peephole=False, **switches):  # fmt: skip
+         zero=True, frozen_peephole=False, first=False, **switches):  # fmt: skip
     h, c, hs = h0, c0, []
+    if first:
+        lengths = np.minimum(lengths, lengths[0])
     for t, x in enumerate(xs):
         live = (t < lengths)[:, None]
         before = h if carry_h else h0, c if carry_c else c0
@@ -185,36 +207,37 @@ def scan(xs, h0, c0, U, W, b, p_i, p_f, p_o, lengths, carry_h=True, carry_c=True
     return np.array(hs), h, c
 
 
-def sequence_args(rng):
-    shape = (4, 2, 4)
-    gates = rng.uniform(0.1, 0.9, size=(4, 2, 16))
-    gates[..., 8:12] = rng.uniform(-1, 1, size=shape)
+def sequence_args(rng, T=5, D=3, H=4, lengths=(3, 5), free=False):
+    N = len(lengths)
+    shape = (T, N, H)
+    gates = rng.uniform(0.1, 0.9, size=(T, N, 4 * H))
+    gates[..., 2 * H : 3 * H] = rng.uniform(-1, 1, size=shape)
     c_prevs = rng.normal(size=shape)
     i, f, g, _ = np.split(gates, 4, axis=2)
-    cs = f * c_prevs + i * g
+    cs = rng.normal(size=shape) if free else f * c_prevs + i * g
     return {
         "dhs": rng.normal(size=shape),
-        "dh_last": rng.normal(size=(2, 4)),
-        "dc_last": rng.normal(size=(2, 4)),
-        "xs": rng.normal(size=(4, 2, 3)),
+        "dh_last": rng.normal(size=(N, H)),
+        "dc_last": rng.normal(size=(N, H)),
+        "xs": rng.normal(size=(T, N, D)),
         "h_prevs": rng.uniform(-1, 1, size=shape),
         "c_prevs": c_prevs,
         "cs": cs,
-        "tanh_cs": np.tanh(cs),
+        "tanh_cs": rng.normal(size=shape) if free else np.tanh(cs),
         "gates": gates,
-        "U": rng.normal(size=(16, 3)),
-        "W": rng.normal(size=(16, 4)),
-        **peepholes(rng),
-        "lengths": np.array([4, 2]),
+        "U": rng.normal(size=(4 * H, D)),
+        "W": rng.normal(size=(4 * H, H)),
+        **peepholes(rng, H),
+        "lengths": np.array(lengths),
     }
 
 
 def bptt(dhs, dh_last, dc_last, xs, h_prevs, c_prevs, cs, tanh_cs, gates, U, W, p_i, p_f, p_o,
          lengths, carry_h=True, carry_c=True, at_h=False, heed=True, pass_on=True, late=0,
-         **switches):  # fmt: skip
+         leak=False, first=False, **switches):  # fmt: skip
     dxs, totals = np.zeros_like(xs), [0.0] * 6
     dh, dc = dh_last, dc_last
-    for t in reversed(range(len(xs))):
+    for t in reversed(range(lengths[0] if first else len(xs))):
         live = (t < lengths)[:, None] if heed else np.ones((len(dh), 1), bool)
         i, f, g, o = np.split(gates[t], 4, axis=1)
         if at_h:
@@ -223,6 +246,8 @@ def bptt(dhs, dh_last, dc_last, xs, h_prevs, c_prevs, cs, tanh_cs, gates, U, W, 
         beside = max(t - late, 0)
         arguments = (i, f, g, o, c_prevs[t], cs[t], tanh_cs[t], xs[t], h_prevs[t], U, W)
         into_h, into_c = np.where(live, dh + dhs[t], 0), np.where(live, dc, 0)
+        if leak:
+            dh = dh + dhs[t]
         dxs[t], new_h, new_c, *more = back(into_h, into_c, *arguments, p_i, p_f, p_o, **switches)
         if late:
             *deltas, _ = errors(into_h, into_c, i, f, g, o, c_prevs[t], tanh_cs[t], p_i, p_f, p_o)
@@ -235,19 +260,19 @@ def bptt(dhs, dh_last, dc_last, xs, h_prevs, c_prevs, cs, tanh_cs, gates, U, W, 
     return dxs, dh, dc, *totals
 
 
-def graves_args(rng):
+def graves_args(rng, N=2, K=4, H=4):
     return {
-        "delta_k": rng.normal(size=(2, 4)),
-        "delta_next": rng.normal(size=(2, 16)),
-        "eps_s_next": rng.normal(size=(2, 4)),
-        "b_phi_next": rng.uniform(0.1, 0.9, size=(2, 4)),
-        "b_omega": rng.uniform(0.1, 0.9, size=(2, 4)),
-        "h_s": rng.uniform(-1, 1, size=(2, 4)),
-        "dh_s": rng.uniform(0.1, 1, size=(2, 4)),
-        "df_omega": rng.uniform(0.05, 0.25, size=(2, 4)),
-        "w_ck": rng.normal(size=(4, 4)),
-        "w_cj": rng.normal(size=(4, 16)),
-        **{name: rng.normal(size=4) for name in ("w_ci", "w_cf", "w_co")},
+        "delta_k": rng.normal(size=(N, K)),
+        "delta_next": rng.normal(size=(N, 4 * H)),
+        "eps_s_next": rng.normal(size=(N, H)),
+        "b_phi_next": rng.uniform(0.1, 0.9, size=(N, H)),
+        "b_omega": rng.uniform(0.1, 0.9, size=(N, H)),
+        "h_s": rng.uniform(-1, 1, size=(N, H)),
+        "dh_s": rng.uniform(0.1, 1, size=(N, H)),
+        "df_omega": rng.uniform(0.05, 0.25, size=(N, H)),
+        "w_ck": rng.normal(size=(H, K)),
+        "w_cj": rng.normal(size=(H, 4 * H)),
+        **{name: rng.normal(size=H) for name in ("w_ci", "w_cf", "w_co")},
     }
 
 
@@ -276,18 +301,20 @@ def coupled(x, h_prev, c_prev, U, W, b, order="fgo", inverted=False, both=False,
     return sigmoid(a["o"]) * np.tanh(c_prev if old else c), c
 
 
-def coupled_args(rng):
-    made, c_prev = values(rng, "fgo"), rng.normal(size=(2, 4))
+def coupled_args(rng, N=2, D=3, H=4, free=False):
+    shape = N, H
+    made, c_prev = values(rng, "fgo", shape), rng.normal(size=shape)
+    tanh_c = np.tanh(made["f"] * c_prev + (1 - made["f"]) * made["g"])
     return {
-        "dh": rng.normal(size=(2, 4)),
-        "dc_next": rng.normal(size=(2, 4)),
+        "dh": rng.normal(size=shape),
+        "dc_next": rng.normal(size=shape),
         **made,
         "c_prev": c_prev,
-        "tanh_c": np.tanh(made["f"] * c_prev + (1 - made["f"]) * made["g"]),
-        "x": rng.normal(size=(2, 3)),
-        "h_prev": rng.uniform(-1, 1, size=(2, 4)),
-        "U": rng.normal(size=(12, 3)),
-        "W": rng.normal(size=(12, 4)),
+        "tanh_c": rng.normal(size=shape) if free else tanh_c,
+        "x": rng.normal(size=(N, D)),
+        "h_prev": rng.uniform(-1, 1, size=shape),
+        "U": rng.normal(size=(3 * H, D)),
+        "W": rng.normal(size=(3 * H, H)),
     }
 
 
@@ -308,39 +335,43 @@ def coupled_back(dh, dc_next, f, g, o, c_prev, tanh_c, x, h_prev, U, W, carry=Tr
     return delta @ U, dh_prev, f * dc, delta.T @ x, delta.T @ h_prev, db
 
 
-def clockwork_args(rng):
+def clockwork_args(rng, N=2, D=3, H=6, periods=(1, 2, 4), step=6):
     return {
-        "x": rng.normal(size=(2, 3)),
-        "h_prev": rng.uniform(-1, 1, size=(2, 6)),
-        "U": rng.normal(size=(6, 3)),
-        "W": rng.normal(size=(6, 6)),
-        "b": rng.normal(size=6),
-        "periods": np.array([1, 2, 4]),
-        "step": 6,
+        "x": rng.normal(size=(N, D)),
+        "h_prev": rng.uniform(-1, 1, size=(N, H)),
+        "U": rng.normal(size=(H, D)),
+        "W": rng.normal(size=(H, H)),
+        "b": rng.normal(size=H),
+        "periods": np.array(periods),
+        "step": step,
     }
 
 
 def clockwork(x, h_prev, U, W, b, periods, step, hears=np.greater_equal, idle="keep", due=None,
-              interleaved=False):  # fmt: skip
+              interleaved=False, ranked=False, own=False):  # fmt: skip
     size = len(b) // len(periods)
     period = np.tile(periods, size) if interleaved else np.repeat(periods, size)
-    mask = hears(period[None, :], period[:, None])
+    module = np.repeat(range(len(periods)), size)
+    heard = module if ranked else period
+    mask = hears(heard[None, :], heard[:, None])
+    if own:
+        mask = mask | (module[None, :] == module[:, None])
     fresh = np.tanh(x @ U.T + h_prev @ (W * mask).T + b)
     due = step % period == 0 if due is None else due(period, step)
     return np.where(due, fresh, h_prev if idle == "keep" else 0 * h_prev)
 
 
-def depth_args(rng):
+def depth_args(rng, N=2, H=4):
     return {
-        "h_below": rng.uniform(-1, 1, size=(2, 4)),
-        "c_below": rng.normal(size=(2, 4)),
-        "h_prev": rng.uniform(-1, 1, size=(2, 4)),
-        "c_prev": rng.normal(size=(2, 4)),
-        "U": rng.normal(size=(20, 4)),
-        "W": rng.normal(size=(16, 4)),
-        "b": rng.normal(size=20),
-        "p_c": rng.normal(size=4),
-        "p_below": rng.normal(size=4),
+        "h_below": rng.uniform(-1, 1, size=(N, H)),
+        "c_below": rng.normal(size=(N, H)),
+        "h_prev": rng.uniform(-1, 1, size=(N, H)),
+        "c_prev": rng.normal(size=(N, H)),
+        "U": rng.normal(size=(5 * H, H)),
+        "W": rng.normal(size=(4 * H, H)),
+        "b": rng.normal(size=5 * H),
+        "p_c": rng.normal(size=H),
+        "p_below": rng.normal(size=H),
     }
 
 
@@ -360,7 +391,13 @@ SEQUENCE = ("dU", "dW", "db", "dp_i", "dp_f", "dp_o")
 
 EXAMPLES = {
     "peephole_step": Example(
-        args=lambda rng: {**step_args(rng), **peepholes(rng)},
+        args=step_args,
+        also={
+            "p_i is None, D = 2 and H = 5": lambda rng: step_args(rng, 1, 2, 5, "i"),
+            "p_f is None": lambda rng: step_args(rng, 3, 1, 2, "f"),
+            "p_o is None": lambda rng: step_args(rng, 3, 1, 2, "o"),
+            "all three peepholes are None": lambda rng: step_args(rng, 3, 1, 2, "ifo"),
+        },
         outputs=("h", "c"),
         mistakes={
             OLD_CELL: lambda **a: step(**a, o_old=True),
@@ -372,6 +409,7 @@ EXAMPLES = {
             "There are no peepholes: this is a plain LSTM.": lambda **a: step(
                 **{**a, "p_i": None, "p_f": None, "p_o": None}
             ),
+            "One peephole is None, and all were left out; each gate has its own.": all_or_none,
             "Each gate's unit saw all units of the cell; a peephole is diagonal, unit j sees "
             "unit j.": full_matrix,
             "The peephole's term was added behind the sigmoid; it belongs inside.": (
@@ -387,12 +425,16 @@ EXAMPLES = {
     ),
     "peephole_cell_backward": Example(
         args=cell_args,
+        also={FREE: lambda rng: cell_args(rng, 1, 5, free=True)},
         outputs=("delta_i", "delta_f", "delta_g", "delta_o", "dc_prev"),
         mistakes={
             NOT_CARRIED: lambda **a: errors(**a, carry=False),
             SLOPE_AT_H: lambda **a: errors(**a, slope=1 - (a["o"] * a["tanh_c"]) ** 2),
             "The derivative was taken as 1 − tanh²(tanh_c), but tanh_c is already tanh C.": (
                 lambda **a: errors(**a, slope=1 - np.tanh(a["tanh_c"]) ** 2)
+            ),
+            ANEW: lambda **a: errors(
+                **{**a, "tanh_c": np.tanh(a["f"] * a["c_prev"] + a["i"] * a["g"])}
             ),
             NO_PEEPHOLE_O: lambda **a: errors(**a, to_c=False),
             NO_PEEPHOLES_IF: lambda **a: errors(**a, to_c_prev=False),
@@ -406,12 +448,18 @@ EXAMPLES = {
     ),
     "peephole_step_backward": Example(
         args=back_args,
+        also={FREE: lambda rng: back_args(rng, 1, 2, 5, free=True)},
         outputs=("dx", "dh_prev", "dc_prev", *SEQUENCE),
         mistakes={
             WRONG_TIME_O: lambda **a: back(**a, o_old=True),
             WRONG_TIME_IF: lambda **a: back(**a, if_new=True),
             NOT_CARRIED: lambda **a: back(**a, carry=False),
             SLOPE_AT_H: lambda **a: back(**a, slope=1 - (a["o"] * a["tanh_c"]) ** 2),
+            ANEW: lambda **a: back(**{**a, "tanh_c": np.tanh(a["c"])}),
+            ANEW_GATES: lambda **a: back(
+                **{**a, "tanh_c": np.tanh(a["f"] * a["c_prev"] + a["i"] * a["g"])}
+            ),
+            ANEW_C: lambda **a: back(**{**a, "c": a["f"] * a["c_prev"] + a["i"] * a["g"]}),
             NO_PEEPHOLE_O: lambda **a: back(**a, to_c=False),
             NO_PEEPHOLES_IF: lambda **a: back(**a, to_c_prev=False),
             MISPLACED: lambda **a: back(**a, notes=True),
@@ -432,6 +480,7 @@ EXAMPLES = {
     ),
     "peephole_forward": Example(
         args=forward_args,
+        also={PADDED: lambda rng: forward_args(rng, 4, 2, 5, (2, 3, 1))},
         outputs=("hs", "h_last", "c_last"),
         time_major=("hs",),
         mistakes={
@@ -452,6 +501,10 @@ EXAMPLES = {
             "The outputs repeat the last state on padding; they are zero there.": lambda **a: scan(
                 **a, zero=False
             ),
+            "h_last is zero for a sequence that ended earlier, as hs[-1] is; its state stays as the last real step left it.": (
+                lambda **a: (scan(**a)[0], scan(**a)[0][-1], scan(**a)[2])
+            ),
+            FIRST: lambda **a: scan(**a, first=True),
             "Gates swapped: the blocks were read f, i, g, o; they are stacked i, f, g, o.": (
                 lambda **a: scan(**a, order="figo")
             ),
@@ -459,6 +512,11 @@ EXAMPLES = {
     ),
     "peephole_backward": Example(
         args=sequence_args,
+        also={
+            f"{PADDED}, values that no forward pass gives": (
+                lambda rng: sequence_args(rng, 4, 2, 5, (2, 3, 1), free=True)
+            )
+        },
         outputs=("dxs", "dh0", "dc0", *SEQUENCE),
         time_major=("dxs",),
         mistakes={
@@ -483,10 +541,22 @@ EXAMPLES = {
             "On padding dh and dc were set to zero; a frozen state is a copy, they pass unchanged.": (
                 lambda **a: bptt(**a, pass_on=False)
             ),
+            "dhs on padding was added to dh; a zero output depends on nothing.": lambda **a: bptt(
+                **a, leak=True
+            ),
+            "dh_last was ignored: it enters at the last step, beside dhs[-1].": lambda **a: bptt(
+                **{**a, "dh_last": 0 * a["dh_last"]}
+            ),
+            "dc_last was ignored: it enters at the last step.": lambda **a: bptt(
+                **{**a, "dc_last": 0 * a["dc_last"]}
+            ),
+            FIRST: lambda **a: bptt(**a, first=True),
+            ANEW: lambda **a: bptt(**{**a, "tanh_cs": np.tanh(a["cs"])}),
         },
     ),
     "graves_errors": Example(
         args=graves_args,
+        also={"one example, K = 3 outputs and H = 5": lambda rng: graves_args(rng, 1, 3, 5)},
         outputs=("eps_c", "delta_omega", "eps_s"),
         mistakes={
             "w_co was given the δ_ω of step t + 1; the output gate saw the cell state of its own "
@@ -507,7 +577,8 @@ EXAMPLES = {
         },
     ),
     "coupled_step": Example(
-        args=lambda rng: step_args(rng, blocks=3),
+        args=lambda rng: drive_args(rng, blocks=3),
+        also={SMALL: lambda rng: drive_args(rng, 1, 2, 5, blocks=3)},
         outputs=("h", "c"),
         mistakes={
             "The gate is inverted: f says how much of C' stays, 1 − f how much of g enters.": (
@@ -528,6 +599,7 @@ EXAMPLES = {
     ),
     "coupled_backward": Example(
         args=coupled_args,
+        also={FREE: lambda rng: coupled_args(rng, 1, 2, 5, free=True)},
         outputs=("dx", "dh_prev", "dc_prev", "dU", "dW", "db"),
         mistakes={
             "δ^f lacks −g: the gate also decides how much enters, so C' − g stands there.": (
@@ -544,6 +616,9 @@ EXAMPLES = {
             ),
             NOT_CARRIED: lambda **a: coupled_back(**a, carry=False),
             SLOPE_AT_H: lambda **a: coupled_back(**a, at_h=True),
+            ANEW: lambda **a: coupled_back(
+                **{**a, "tanh_c": np.tanh(a["f"] * a["c_prev"] + (1 - a["f"]) * a["g"])}
+            ),
             MISPLACED: lambda **a: coupled_back(**a, notes=True),
             NOT_SUMMED: lambda **a: coupled_back(**a, summed=False),
             "Gates swapped: the errors are stacked g, f, o; the order is f, g, o.": (
@@ -553,6 +628,12 @@ EXAMPLES = {
     ),
     "clockwork_step": Example(
         args=clockwork_args,
+        also={
+            "periods 2, 3, 4 and 6, H = 12, step 3": (
+                lambda rng: clockwork_args(rng, 3, 1, 12, (2, 3, 4, 6), 3)
+            ),
+            "periods 1, 2 and 2, step 2": (lambda rng: clockwork_args(rng, 1, 2, 3, (1, 2, 2), 2)),
+        },
         outputs=("h",),
         mistakes={
             "The mask is transposed: a module hears itself and slower ones, not faster ones.": (
@@ -579,10 +660,17 @@ EXAMPLES = {
             "The modules were laid unit by unit in turn; each is a block of H / len(periods) units.": (
                 lambda **a: clockwork(**a, interleaved=True)
             ),
+            "A module heard itself and those behind it; of two with one period each hears the other.": (
+                lambda **a: clockwork(**a, ranked=True)
+            ),
+            "A module heard itself and slower ones alone; it hears others of its own period too.": (
+                lambda **a: clockwork(**a, hears=np.greater, own=True)
+            ),
         },
     ),
     "depth_gated_step": Example(
         args=depth_args,
+        also={"one example, H = 5": lambda rng: depth_args(rng, 1, 5)},
         outputs=("h", "c"),
         mistakes={
             "The depth gate let the lower h through; it joins the cells, so it is the lower C.": (

@@ -20,9 +20,9 @@
 #
 # 1. Read the recap above a function; the equation labels are those of the book's chapter *Peephole connections and other LSTM variants*; those that begin with `lstm` are of chapter 4, with `rnn` of chapter 1. The book's page *Equations, code, tests and exercises* lists all labels with links to the equations.
 # 2. Replace `raise NotImplementedError()` by your code.
-# 3. Run the cell below it. It calls your function on one example and says what is right and what is not. Where your answer equals a known mistake, it says which.
+# 3. Run the cell below it. It calls your function on one example and, where that is right, on one or more of other sizes, and says what is right and what is not. Where your answer equals a known mistake, it says which.
 #
-# The example is only a first check. Grading uses hidden tests with other sizes and numbers.
+# The examples are only a first check. Grading uses hidden tests with other sizes and numbers.
 # Functions must not change their arguments, and use float64 (NumPy's default).
 #
 # Conventions: sequences are time-major, states are (N, H), each row is an example.
@@ -55,7 +55,7 @@ check = Check("peephole")
 # So the order is fixed: i, f and g; then C; then o; then h.
 #
 # A gate without a peephole has `None` in the place of its vector; any of the three may be `None`, and all of them.
-# The visible check's example has all three, so try the others yourself.
+# The first of the visible examples has all three, the next lack one, the last lacks all.
 # `sigmoid` is imported above; it does not overflow.
 #
 # Equations: peephole-input-gate, peephole-forget-gate, peephole-cell, peephole-output-gate, peephole-hidden.
