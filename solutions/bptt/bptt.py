@@ -17,7 +17,8 @@
 # Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points.
 # Every backward function gets the values that the forward pass has kept; use them as they come, because the tests also feed values that no forward pass would give.
 #
-# The equation labels are those of the book's chapter *Backpropagation through time*.
+# The equation labels are those of the book's chapter *Backpropagation through time*; those that begin with `rnn` are of chapter 1.
+# The book's page *Equations, code, tests and exercises* lists all labels with links to the equations.
 # Sequences are time-major, `xs` is (T, N, D); rows are examples; a gradient has the shape of what it is the gradient of, and its name with a `d` in front.
 #
 # In all there are 40 points. Working time: about three hours.

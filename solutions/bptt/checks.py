@@ -32,7 +32,7 @@ def output_args(rng):
         "os": softmax(rng.normal(size=(3, 2, 5))),
         "hs": rng.uniform(-1, 1, size=(3, 2, 4)),
         "targets": rng.integers(5, size=(3, 2)),
-        "mask": np.array([[1.0, 1.0], [1.0, 1.0], [1.0, 0.0]]),
+        "mask": np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]]),
         "V": rng.normal(size=(5, 4)),
     }
 
@@ -50,14 +50,22 @@ def output(os, hs, targets, mask, V, sign=1, masked=True, mean=True, last=False,
     return ds @ V, dV, ds[used].sum(axis=(0, 1))
 
 
-def step_args(rng):
+def as_lengths(mask):
+    return (np.arange(len(mask))[:, None] < mask.sum(axis=0)).astype(float)
+
+
+def states(rng, shape, free=False):
+    return rng.normal(scale=1.5, size=shape) if free else rng.uniform(-1, 1, size=shape)
+
+
+def step_args(rng, N=2, D=3, H=4, free=False):
     return {
-        "dh": rng.normal(size=(2, 4)),
-        "h": rng.uniform(-1, 1, size=(2, 4)),
-        "h_prev": rng.uniform(-1, 1, size=(2, 4)),
-        "x": rng.normal(size=(2, 3)),
-        "U": rng.normal(size=(4, 3)),
-        "W": rng.normal(size=(4, 4)),
+        "dh": rng.normal(size=(N, H)),
+        "h": states(rng, (N, H), free),
+        "h_prev": states(rng, (N, H), free),
+        "x": rng.normal(size=(N, D)),
+        "U": rng.normal(size=(H, D)),
+        "W": rng.normal(size=(H, H)),
     }
 
 
@@ -75,33 +83,41 @@ def step(dh, h, h_prev, x, U, W, slope=lambda h: 1 - h**2, printed=False, straig
     )
 
 
-def sequence_args(rng, T=4):
+def sequence_args(rng, T=4, N=2, D=5, H=3, free=False):
     return {
-        "dhs": rng.normal(size=(T, 2, 3)),
-        "hs": rng.uniform(-1, 1, size=(T, 2, 3)),
-        "h0": rng.uniform(-1, 1, size=(2, 3)),
-        "xs": rng.normal(size=(T, 2, 5)),
-        "U": rng.normal(size=(3, 5)),
-        "W": rng.normal(size=(3, 3)),
+        "dhs": rng.normal(size=(T, N, H)),
+        "hs": states(rng, (T, N, H), free),
+        "h0": states(rng, (N, H), free),
+        "xs": rng.normal(size=(T, N, D)),
+        "U": rng.normal(size=(H, D)),
+        "W": rng.normal(size=(H, H)),
     }
+
+
+def free_sequence_args(rng):
+    return sequence_args(rng, 6, 3, 2, 4, free=True)
 
 
 def backward(
     dhs, hs, h0, xs, U, W, dh_last=None, lengths=None, k=None,
     carry=True, printed=False, late=False, overwrite=False, early=False, zero_start=False,
-    ignore_padding=True, pass_through=True, shift=0, from_end=False,
+    ignore_padding=True, pass_through=True, shift=0, from_end=False, wrapped=False, once=False,
+    restart=None,
 ):  # fmt: skip
     T, N, _ = xs.shape
     lengths = np.full(N, T) if lengths is None else lengths
     dxs, dU, dW, db = np.zeros_like(xs), np.zeros_like(U), np.zeros_like(W), np.zeros(len(W))
     dh = np.zeros_like(h0) if dh_last is None else dh_last
     for t in reversed(range(T)):
-        if k and (T - 1 - t if from_end else t + 1 + shift) % k == 0:
+        if k and (T - 1 - t if from_end else t + 1 + shift) % k == 0 and (not once or t + 1 == k):
             dh = np.zeros_like(h0)
         live = (t < lengths)[:, None]
         into = dhs[t] + dh
         delta = np.where(live | (not ignore_padding), (1 - hs[t] ** 2) * into, 0.0)
-        before = hs[t] if late else hs[t - 1] if t else np.zeros_like(h0) if zero_start else h0
+        start = np.zeros_like(h0) if zero_start else hs[-1] if wrapped else h0
+        before = hs[t] if late else hs[t - 1] if t else start
+        if restart is not None and t % k == 0:
+            before = restart * h0 if t else h0
         if overwrite:
             dU, dW, db = 0 * dU, 0 * dW, 0 * db
         dU, dW, db = dU + delta.T @ xs[t], dW + delta.T @ before, db + delta.sum(axis=0)
@@ -121,10 +137,34 @@ def padded_args(rng):
     }
 
 
-def truncated_args(rng):
-    arguments = {**sequence_args(rng, T=6), "k": 4}
+def unsorted_args(rng):
+    return {
+        **sequence_args(rng, 7, 3, 2, 5, free=True),
+        "dh_last": rng.normal(size=(3, 5)),
+        "lengths": np.array([4, 6, 1]),
+    }
+
+
+def sorted_batch(a):
+    return {**a, "lengths": np.sort(a["lengths"])[::-1]}
+
+
+def ended_with_first(a):
+    return {**a, "lengths": np.minimum(a["lengths"], a["lengths"][0])}
+
+
+def truncated_args(rng, T=6, k=4, **sizes):
+    arguments = {**sequence_args(rng, T, **sizes), "k": k}
     del arguments["U"]
     return arguments
+
+
+def four_windows_args(rng):
+    return truncated_args(rng, 10, 3, N=3, D=2, H=4, free=True)
+
+
+def one_window_args(rng):
+    return truncated_args(rng, 3, 5)
 
 
 def truncated(dhs, hs, h0, xs, W, k, **options):
@@ -132,12 +172,13 @@ def truncated(dhs, hs, h0, xs, W, k, **options):
     return backward(dhs, hs, h0, xs, U, W, k=k, **options)[2:]
 
 
-def forced_args(rng):
+def forced_args(rng, free=False):
+    logits = rng.normal(size=(3, 2, 5))
     return {
         "xs": rng.normal(size=(3, 2, 4)),
         "ys_prev": np.eye(5)[rng.integers(5, size=(3, 2))],
-        "hs": rng.uniform(-1, 1, size=(3, 2, 6)),
-        "os": softmax(rng.normal(size=(3, 2, 5))),
+        "hs": states(rng, (3, 2, 6), free),
+        "os": logits if free else softmax(logits),
         "ys": np.eye(5)[rng.integers(5, size=(3, 2))],
         "V": rng.normal(size=(5, 6)),
     }
@@ -185,6 +226,10 @@ def relative(
     return worst(errors / scale if scaled else errors)
 
 
+FREE = "cached values that no forward pass gives"
+WRAPPED = "At the first step hs[t − 1] is hs[−1], the last state; the old state is h0."
+SORTED = "The batch was taken to be sorted by length; row n is real where t < lengths[n]."
+ENDED = "The steps ended with the first sequence; others may be longer."
 SEQUENCE = ("dxs", "dh0", "dU", "dW", "db")
 
 EXAMPLES = {
@@ -197,6 +242,9 @@ EXAMPLES = {
                 lambda **a: output(**a, sign=-1)
             ),
             "The mask was ignored.": lambda **a: output(**a, masked=False),
+            "The mask was read as lengths; it says of each step whether it counts.": lambda **a: (
+                output(**{**a, "mask": as_lengths(a["mask"])})
+            ),
             "The division by N is missing: the loss is a mean over the batch.": (
                 lambda **a: output(**a, mean=False)
             ),
@@ -210,6 +258,7 @@ EXAMPLES = {
     ),
     "rnn_step_backward": Example(
         args=step_args,
+        also={f"other sizes, and {FREE}": lambda rng: step_args(rng, 3, 5, 2, free=True)},
         outputs=("dx", "dh_prev", "dU", "dW", "db"),
         mistakes={
             PRINTED: lambda **a: step(**a, printed=True),
@@ -233,6 +282,7 @@ EXAMPLES = {
     ),
     "rnn_backward": Example(
         args=sequence_args,
+        also={f"other sizes, and {FREE}": free_sequence_args},
         outputs=SEQUENCE,
         time_major=("dxs",),
         mistakes={
@@ -249,10 +299,12 @@ EXAMPLES = {
             "At the first step the old state was taken as zero; it is h0.": (
                 lambda **a: backward(**a, zero_start=True)
             ),
+            WRAPPED: lambda **a: backward(**a, wrapped=True),
         },
     ),
     "rnn_backward_padded": Example(
         args=padded_args,
+        also={f"the first sequence not the longest, and {FREE}": unsorted_args},
         outputs=SEQUENCE,
         time_major=("dxs",),
         mistakes={
@@ -262,6 +314,9 @@ EXAMPLES = {
             "dh_last was lost on padding: there the gradient of the state passes through unchanged.": (
                 lambda **a: backward(**a, pass_through=False)
             ),
+            SORTED: lambda **a: backward(**sorted_batch(a)),
+            ENDED: lambda **a: backward(**ended_with_first(a)),
+            WRAPPED: lambda **a: backward(**a, wrapped=True),
             "dh_last was ignored.": lambda **a: backward(**{**a, "dh_last": 0 * a["dh_last"]}),
             "dh is not carried back from step to step.": lambda **a: backward(**a, carry=False),
             PRINTED: lambda **a: backward(**a, printed=True),
@@ -269,6 +324,10 @@ EXAMPLES = {
     ),
     "truncated_backward": Example(
         args=truncated_args,
+        also={
+            f"four windows, and {FREE}": four_windows_args,
+            "a window longer than the sequence": one_window_args,
+        },
         outputs=("dU", "dW", "db"),
         mistakes={
             "Nothing was cut: this is full backpropagation through time.": lambda **a: truncated(
@@ -289,10 +348,21 @@ EXAMPLES = {
             "dW was built with h of the same step; W multiplied the state of the step before.": (
                 lambda **a: truncated(**a, late=True)
             ),
+            WRAPPED: lambda **a: truncated(**a, wrapped=True),
+            "Only the end of the first window was cut; every window's end is.": (
+                lambda **a: truncated(**a, once=True)
+            ),
+            "dW of a window's first step was built with h0; the state runs on from the window before.": (
+                lambda **a: truncated(**a, restart=1.0)
+            ),
+            "dW of a window's first step was built with zero; the state runs on from the window before.": (
+                lambda **a: truncated(**a, restart=0.0)
+            ),
         },
     ),
     "teacher_forced_backward": Example(
         args=forced_args,
+        also={FREE: lambda rng: forced_args(rng, free=True)},
         outputs=("dU", "dW", "db", "dV", "dc"),
         mistakes={
             "dW was built with the outputs o; under teacher forcing W multiplied the label y'.": (
@@ -316,6 +386,18 @@ EXAMPLES = {
             "f": Expression("lambda x: (x**3).sum() + (x[0] * x[1]).sum()"),
             "x": rng.normal(size=(2, 3)),
             "epsilon": 0.1,
+        },
+        also={
+            "x of three axes": lambda rng: {
+                "f": Expression("lambda x: (x[0] * x[1]).sum()"),
+                "x": rng.normal(size=(2, 3, 2)),
+                "epsilon": 1e-3,
+            },
+            "x without axes": lambda rng: {
+                "f": Expression("lambda x: float(np.sin(x))"),
+                "x": np.array(rng.normal()),
+                "epsilon": 1e-3,
+            },
         },
         outputs=("gradient",),
         mistakes={
@@ -341,7 +423,12 @@ EXAMPLES = {
                 "analytic": np.array([0.0, 2.0, -0.3, 4.0]),
                 "numerical": np.array([1e-9, 1.0, -0.3, 4.1]),
                 "floor": 1e-3,
-            }
+            },
+            "a matrix, the worst entry below the floor": lambda rng: {
+                "analytic": np.array([[1e-4, 2.0, 0.3], [0.0, -3.0, 1.0]]),
+                "numerical": np.array([[-2e-4, 2.1, 0.3], [0.0, -3.0, 1.0]]),
+                "floor": 1e-3,
+            },
         },
         mistakes={
             "The absolute error was returned; divide by the entries' size.": (
