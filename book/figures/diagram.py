@@ -95,7 +95,6 @@ def rules(theme: str, scope: str = ".dgm") -> str:
     ink, line, paper, accent = (colours[k] for k in ("ink", "line", "paper", "accent"))
     out = [
         f"{scope} text{{fill:{ink}}}",
-        f"{scope} .halo{{stroke:{paper}}}",
         f"{scope} .edge{{stroke:{line}}}",
         f"{scope} .casing{{stroke:{paper}}}",
         f"{scope} .head,{scope} .delay{{fill:{line}}}",
@@ -104,6 +103,7 @@ def rules(theme: str, scope: str = ".dgm") -> str:
         f"{scope} .back .edge{{stroke:{accent}}}",
         f"{scope} .back .head{{fill:{accent}}}",
         f"{scope} .back text{{fill:{accent}}}",
+        f"{scope} text.halo{{fill:{paper};stroke:{paper}}}",
     ]
     for kind in ("input", "state", "output", "target", "loss", "layer", "op", "block"):
         fill, stroke = colours[kind]
@@ -120,7 +120,7 @@ SHAPES = """\
 .dgm .s{font-size:12.5px}
 .dgm .label{font-size:17px}
 .dgm .small{font-size:16px}
-.dgm .halo{stroke-width:5px;stroke-linejoin:round;paint-order:stroke}
+.dgm .halo{stroke-width:5px;stroke-linejoin:round;user-select:none}
 .dgm .edge,.dgm .casing,.dgm .frame{fill:none}
 .dgm .edge{stroke-width:1.6px}
 .dgm .casing{stroke-width:7px}
@@ -210,6 +210,19 @@ def spans(label: str) -> str:
             out.append(f"<tspan{classed}{dy}>{escape(run, quote=False)}</tspan>")
             dy = ""
     return "".join(out)
+
+
+def haloed(kind: str, at: Point, inside: str, anchor: str = "") -> str:
+    """Draw a text twice: what keeps lines away from it, and itself.
+
+    As one element with ``paint-order: stroke`` each tspan would cover the one before.
+    """
+    style = f' style="text-anchor:{anchor}"' if anchor else ""
+    place = f'{style} x="{number(at[0])}" y="{number(at[1])}"'
+    return (
+        f'<text class="{kind} halo" aria-hidden="true"{place}>{inside}</text>'
+        f'<text class="{kind}"{place}>{inside}</text>'
+    )
 
 
 # --- Geometry ---------------------------------------------------------------------
@@ -583,10 +596,7 @@ class Diagram:
                 x, y = edge.label_at
                 inside = escape(edge.label) if edge.words else spans(edge.label)
                 kind = "words" if edge.words else "label"
-                text = (
-                    f'<text class="{kind} halo" x="{number(x)}" y="{number(y + 5)}">{inside}</text>'
-                )
-                labels.append(group(edge.parts, text, edge.style))
+                labels.append(group(edge.parts, haloed(kind, (x, y + 5), inside), edge.style))
         out += labels
         for node in self.nodes.values():
             inner = self._shape(node)
@@ -610,12 +620,6 @@ class Diagram:
         for (x, y), text, anchor, is_math, parts in self.texts:
             kind = "label" if is_math else "words"
             inside = spans(text) if is_math else escape(text)
-            out.append(
-                group(
-                    parts,
-                    f'<text class="{kind} halo" style="text-anchor:{anchor}" x="{number(x)}" '
-                    f'y="{number(y + 5)}">{inside}</text>',
-                )
-            )
+            out.append(group(parts, haloed(kind, (x, y + 5), inside, anchor)))
         out.append("</svg>\n")
         return "\n".join(out)
