@@ -11,19 +11,48 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def jacobian_args(rng):
-    return {"h": rng.uniform(-1, 1, (2, 3)), "W": rng.normal(size=(3, 3))}
+def jacobian_args(rng, N=2, H=3, spread=1.0):
+    return {"h": spread * rng.uniform(-1, 1, (N, H)), "W": rng.normal(size=(H, H))}
 
 
-def linear_args(rng):
-    return {"W": rng.normal(size=(3, 3)), "dh": rng.normal(size=(2, 3)), "steps": 4}
+def jacobian_large_args(rng):
+    return jacobian_args(rng, 4, 2, 2.0)
 
 
-def carry_args(rng):
+def linear_args(rng, N=2, H=3, steps=4):
+    return {"W": rng.normal(size=(H, H)), "dh": rng.normal(size=(N, H)), "steps": steps}
+
+
+def linear_seven_args(rng):
+    return linear_args(rng, 3, 2, 7)
+
+
+def linear_none_args(rng):
+    return linear_args(rng, 3, 2, 0)
+
+
+def carry_args(rng, T=4, N=2, H=3, spread=1.0):
     return {
-        "hs": rng.uniform(-1, 1, (4, 2, 3)),
-        "W": rng.normal(size=(3, 3)),
-        "dh": rng.normal(size=(2, 3)),
+        "hs": spread * rng.uniform(-1, 1, (T, N, H)),
+        "W": rng.normal(size=(H, H)),
+        "dh": rng.normal(size=(N, H)),
+    }
+
+
+def carry_short_args(rng):
+    return carry_args(rng, 2, 3, 4, 2.0)
+
+
+def bound_args(rng, H=4, slope=0.25, steps=3):
+    return {"W": rng.normal(size=(H, H)), "slope": slope, "steps": steps}
+
+
+def path_args(rng, n=3, q=4, u=0, v=2):
+    return {
+        "W": rng.normal(size=(n, n)),
+        "slopes": rng.uniform(0.1, 1, (q, n)),
+        "u": u,
+        "v": v,
     }
 
 
@@ -65,6 +94,29 @@ def clipped(grads, v):
 
 def norm_of(grads):
     return clipped(grads, 1.0)[1]
+
+
+def value_args(rng):
+    return {"g": np.array([0.9, -0.1, 0.0, -2.5, 0.3]), "v": 0.4}
+
+
+def value_axes_args(rng):
+    return {"g": 4 * rng.normal(size=(2, 3, 2)), "v": 2.5}
+
+
+def norm_args(rng, norms, v):
+    """Draw arrays of the given norms."""
+    grads = (rng.normal(size=shape) for shape in ((3, 2), (2,)))
+    return {
+        "grads": tuple(g * n / np.linalg.norm(g) for g, n in zip(grads, norms, strict=True)),
+        "v": v,
+    }
+
+
+def each_in_turn(grads, v):
+    """Shorten the whole where one of the arrays is longer than v."""
+    some = any(np.linalg.norm(g) > v for g in grads)
+    return clipped(grads, v)[0] if some else grads, norm_of(grads)
 
 
 def leaky_args(rng):
@@ -143,15 +195,23 @@ def leaky_backward(
     return dxs, dh, dU * scale, dW * scale, db * scale, dleak * scale
 
 
-def skip_args(rng):
+def skip_args(rng, T=5, N=2, D=3, H=4, d=3):
     return {
-        "xs": rng.normal(size=(5, 2, 3)),
-        "past": rng.uniform(-1, 1, (3, 2, 4)),
-        "U": rng.normal(size=(4, 3)),
-        "W": rng.normal(size=(4, 4)) / 2,
-        "R": rng.normal(size=(4, 4)) / 2,
-        "b": rng.normal(size=4),
+        "xs": rng.normal(size=(T, N, D)),
+        "past": rng.uniform(-1, 1, (d, N, H)),
+        "U": rng.normal(size=(H, D)),
+        "W": rng.normal(size=(H, H)) / 2,
+        "R": rng.normal(size=(H, H)) / 2,
+        "b": rng.normal(size=H),
     }
+
+
+def skip_far_args(rng):
+    return skip_args(rng, 2, 3, 1, 4, 5)
+
+
+def skip_near_args(rng):
+    return skip_args(rng, 4, 3, 2, 5, 1)
 
 
 def skip(xs, past, U, W, R, b, near=1, far=1, late=0, newest_first=False, empty=False):
@@ -162,16 +222,24 @@ def skip(xs, past, U, W, R, b, near=1, far=1, late=0, newest_first=False, empty=
     return np.array(hs[d:])
 
 
-def skip_backward_args(rng):
+def skip_backward_args(rng, T=5, N=2, D=3, H=4, d=2):
     return {
-        "xs": rng.normal(size=(5, 2, 3)),
-        "past": rng.uniform(-1, 1, (2, 2, 4)),
-        "hs": rng.uniform(-1, 1, (5, 2, 4)),
-        "dhs": rng.normal(size=(5, 2, 4)),
-        "U": rng.normal(size=(4, 3)),
-        "W": rng.normal(size=(4, 4)) / 2,
-        "R": rng.normal(size=(4, 4)) / 2,
+        "xs": rng.normal(size=(T, N, D)),
+        "past": rng.uniform(-1, 1, (d, N, H)),
+        "hs": rng.uniform(-1, 1, (T, N, H)),
+        "dhs": rng.normal(size=(T, N, H)),
+        "U": rng.normal(size=(H, D)),
+        "W": rng.normal(size=(H, H)) / 2,
+        "R": rng.normal(size=(H, H)) / 2,
     }
+
+
+def skip_backward_far_args(rng):
+    return skip_backward_args(rng, 3, 2, 1, 5, 4)
+
+
+def skip_backward_near_args(rng):
+    return skip_backward_args(rng, 4, 3, 2, 5, 1)
 
 
 def skip_backward(
@@ -190,6 +258,7 @@ def skip_backward(
     slope=lambda h: 1 - h**2,
     turned=False,
     keep=True,
+    replace=False,
 ):
     d = len(past)
     states = np.concatenate([past, hs])
@@ -201,7 +270,8 @@ def skip_backward(
         delta = slope(hs[t]) * dstates[t + d]
         come = dstates[t + d - 1] if keep else own[t + d - 1]
         dstates[t + d - 1] = come + near * (delta @ (R if swap else W.T if turned else W))
-        dstates[t] += far * (delta @ (W if swap else R.T if turned else R))
+        come = own[t] if replace else dstates[t]
+        dstates[t] = come + far * (delta @ (W if swap else R.T if turned else R))
         dxs[t] = delta @ U
         dU += delta.T @ xs[t]
         dW += delta.T @ states[t + d - 1]
@@ -213,6 +283,13 @@ def skip_backward(
 def newest_first(**a):
     dxs, dpast, *more = skip_backward(**a)
     return dxs, dpast[::-1], *more
+
+
+def at_the_ends(**a):
+    dxs, dpast, *more = skip_backward(**a)
+    dpast = dpast.copy()
+    dpast[1:-1] = 0
+    return dxs, dpast, *more
 
 
 def through_the_past(**a):
@@ -228,6 +305,22 @@ def flow_args(rng):
     dhs = rng.normal(size=(4, 2, 3))
     dhs[3, 1] = 0
     return {"W": rng.normal(size=(3, 3)), "hs": rng.uniform(-1, 1, (4, 2, 3)), "dhs": dhs}
+
+
+def flow_more_args(rng):
+    dhs = 3 * rng.normal(size=(3, 5, 2))
+    dhs[1:, 0] = 0
+    return {"W": rng.normal(size=(2, 2)), "hs": 2 * rng.uniform(-1, 1, (3, 5, 2)), "dhs": dhs}
+
+
+def flow_backward_args(rng):
+    return {"p": rng.normal(size=(4, 2, 3)), "e": rng.normal(size=(4, 2, 3))}
+
+
+def flow_backward_zeros_args(rng):
+    p, e = rng.normal(size=(2, 2, 3, 4))
+    e[1, 0] = 0
+    return {"p": p, "e": e}
 
 
 def flow(
@@ -254,6 +347,7 @@ def flow_backward(p, e, direction=True, pull=True, two=2, mean=True, turned=Fals
 EXAMPLES = {
     "step_jacobian": Example(
         args=jacobian_args,
+        also={"more examples than units, values beyond ±1": jacobian_large_args},
         outputs=("J",),
         mistakes={
             "This is the transposed Jacobian, with old units in rows, as the notes lay it out; rows are new units, and then it is diag(1 − h²) W.": (
@@ -281,6 +375,7 @@ EXAMPLES = {
     ),
     "linear_error": Example(
         args=linear_args,
+        also={"seven steps": linear_seven_args, "no step, steps = 0": linear_none_args},
         outputs=("dh0",),
         mistakes={
             "This is the equation as the notes print it, W^t ∇; it fails unless W is symmetric, because an error goes back by the transposed matrix, (Wᵀ)^t ∇.": (
@@ -292,6 +387,14 @@ EXAMPLES = {
             "One step too few was taken.": lambda W, dh, steps: (
                 dh @ np.linalg.matrix_power(W, steps - 1)
             ),
+            "A step was taken where there is none; with steps = 0 the error stays as it is.": (
+                lambda W, dh, steps: dh @ np.linalg.matrix_power(W, max(steps, 1))
+            ),
+            "W was squared again and again, which gives a power of 2; the power is steps.": (
+                lambda W, dh, steps: (
+                    dh @ np.linalg.matrix_power(W, 2 ** int(np.log2(max(steps, 1))))
+                )
+            ),
             "One step too many was taken.": lambda W, dh, steps: (
                 dh @ np.linalg.matrix_power(W, steps + 1)
             ),
@@ -302,6 +405,7 @@ EXAMPLES = {
     ),
     "error_norms": Example(
         args=carry_args,
+        also={"two steps, three examples, values beyond ±1": carry_short_args},
         outputs=("norms",),
         mistakes={
             "This is the order as the notes print it, Wᵀ∇ first and the factor 1 − h² after it; it fails for H > 1, because the slopes belong to the units of the later step: Wᵀ((1 − h²) ⊙ ∇).": (
@@ -331,7 +435,11 @@ EXAMPLES = {
         },
     ),
     "error_bound": Example(
-        args=lambda rng: {"W": rng.normal(size=(4, 4)), "slope": 0.25, "steps": 3},
+        args=bound_args,
+        also={
+            "slope = 0.7, five steps": lambda rng: bound_args(rng, 3, 0.7, 5),
+            "no step, steps = 0": lambda rng: bound_args(rng, 3, 1.0, 0),
+        },
         outputs=("bound",),
         mistakes={
             "The spectral radius was used; it can be far below the norm unless W is normal, as symmetric matrices are. The norm is the largest singular value.": (
@@ -353,14 +461,20 @@ EXAMPLES = {
             "The largest entry of W was used; a matrix can stretch by more.": (
                 lambda W, slope, steps: (slope * np.abs(W).max()) ** steps
             ),
+            "The slope was taken as ¼, that of the sigmoid; use slope.": lambda W, slope, steps: (
+                (0.25 * np.linalg.norm(W, 2)) ** steps
+            ),
+            "A step was taken where there is none; with steps = 0 the bound is 1.": (
+                lambda W, slope, steps: (slope * np.linalg.norm(W, 2)) ** max(steps, 1)
+            ),
         },
     ),
     "path_sum": Example(
-        args=lambda rng: {
-            "W": rng.normal(size=(3, 3)),
-            "slopes": rng.uniform(0.1, 1, (4, 3)),
-            "u": 0,
-            "v": 2,
+        args=path_args,
+        also={
+            "n = 4, q = 3, from unit 3 to unit 1": lambda rng: path_args(rng, 4, 3, 3, 1),
+            "n = 2, q = 5, from unit 1 to itself": lambda rng: path_args(rng, 2, 5, 1, 1),
+            "one step back, q = 1": lambda rng: path_args(rng, 4, 1, 2, 0),
         },
         outputs=("sum",),
         mistakes={
@@ -382,6 +496,7 @@ EXAMPLES = {
     ),
     "clip_by_value": Example(
         args=lambda rng: {"g": 2 * rng.normal(size=(3, 4)), "v": 1.0},
+        also={"one axis, v = 0.4": value_args, "three axes, v = 2.5": value_axes_args},
         outputs=("g",),
         mistakes={
             "This is the rule as the notes print it, with g ≤ v in place of |g| ≤ v; large negative entries pass.": (
@@ -402,6 +517,12 @@ EXAMPLES = {
             "The entries were bent towards ±v; those within stay as they are.": (
                 lambda g, v: v * np.tanh(g / v)
             ),
+            "Large entries became ±1; they become ±v.": lambda g, v: np.where(
+                np.abs(g) <= v, g, np.sign(g)
+            ),
+            "The entries were brought into [−1, 1]; it is [−v, v].": lambda g, v: np.clip(
+                g, -1.0, 1.0
+            ),
             "The signs are gone.": lambda g, v: np.minimum(np.abs(g), v),
         },
     ),
@@ -409,6 +530,13 @@ EXAMPLES = {
         args=lambda rng: {
             "grads": (rng.normal(size=(3, 2)), rng.normal(size=(3, 3)), 0.3 * rng.normal(size=3)),
             "v": 1.5,
+        },
+        also={
+            "two arrays, together shorter than v": lambda rng: norm_args(rng, (1.2, 0.9), 2.0),
+            "together longer than v, though neither array is": (
+                lambda rng: norm_args(rng, (0.8, 0.7), 0.9)
+            ),
+            "a single array of zeros": lambda rng: {"grads": (np.zeros((2, 3)),), "v": 0.5},
         },
         outputs=("clipped", "norm"),
         mistakes={
@@ -439,6 +567,10 @@ EXAMPLES = {
                 norm_of(grads),
             ),
             "Nothing was clipped.": lambda grads, v: (grads, norm_of(grads)),
+            "A shorter gradient was stretched to norm v; it stays as it is.": clipped,
+            "The arrays were compared with v one by one; the norm of all together decides.": (
+                each_in_turn
+            ),
         },
     ),
     "leaky_forward": Example(
@@ -496,6 +628,7 @@ EXAMPLES = {
     ),
     "skip_forward": Example(
         args=skip_args,
+        also={"d = 5, a sequence of two steps": skip_far_args, "d = 1": skip_near_args},
         outputs=("hs",),
         time_major=("hs",),
         mistakes={
@@ -517,6 +650,10 @@ EXAMPLES = {
     ),
     "skip_backward": Example(
         args=skip_backward_args,
+        also={
+            "d = 4, a sequence of three steps": skip_backward_far_args,
+            "d = 1": skip_backward_near_args,
+        },
         outputs=("dxs", "dpast", "dU", "dW", "dR", "db"),
         time_major=("dxs", "dpast"),
         mistakes={
@@ -546,10 +683,17 @@ EXAMPLES = {
             "The past's errors went on to the states before; those were given, so δ is zero there.": (
                 through_the_past
             ),
+            "Between its ends dpast is zero; R leads from each of its states to the step d later.": (
+                at_the_ends
+            ),
+            "Rᵀ δ replaced what Wᵀ δ had brought; with d = 1 both reach one state, and add up.": (
+                lambda **a: skip_backward(**a, replace=True)
+            ),
         },
     ),
     "flow_regulariser": Example(
         args=flow_args,
+        also={"five examples, values beyond ±1, larger errors": flow_more_args},
         outputs=("omega",),
         mistakes={
             "The slope 1 − h² is missing from the Jacobian.": lambda **a: flow(**a, slope=False),
@@ -571,7 +715,8 @@ EXAMPLES = {
         },
     ),
     "flow_regulariser_backward": Example(
-        args=lambda rng: {"p": rng.normal(size=(4, 2, 3)), "e": rng.normal(size=(4, 2, 3))},
+        args=flow_backward_args,
+        also={"three examples, and an e of zeros": flow_backward_zeros_args},
         outputs=("dW",),
         mistakes={
             "The norm's gradient is a unit vector: e was not divided by its norm.": (
@@ -586,6 +731,9 @@ EXAMPLES = {
                 lambda **a: flow_backward(**a, turned=True)
             ),
             "The squared norm was compared with 1.": lambda **a: flow_backward(**a, square=True),
+            "Both the factor 2 and the division by N are missing, which cancel only where N = 2.": (
+                lambda **a: flow_backward(**a, two=1, mean=False)
+            ),
         },
     ),
 }

@@ -18,11 +18,11 @@
 #
 # How to work:
 #
-# 1. Read the recap above a function; the equation labels are those of the book's chapter *Vanishing and exploding gradients*.
+# 1. Read the recap above a function; the equation labels are those of the book's chapter *Vanishing and exploding gradients*. The book's page *Equations, code, tests and exercises* lists all labels with links to the equations.
 # 2. Replace `raise NotImplementedError()` by your code.
-# 3. Run the cell below it. It calls your function on one example and says what is right and what is not. Where your answer equals a known mistake, it says which.
+# 3. Run the cell below it. It calls your function on one example, or on several, one after the other, and says what is right and what is not. Where your answer equals a known mistake, it says which.
 #
-# The example is only a first check. Grading uses hidden tests with other sizes and numbers.
+# The examples are only a first check. Grading uses hidden tests with other sizes and numbers.
 # Functions must not change their arguments, and use float64 (NumPy's default).
 #
 # Conventions: sequences are time-major, `xs` is (T, N, D) = (time, batch, features); states are (N, H); each row is an example.
@@ -476,10 +476,12 @@ def reference(grads, v):
 
 
 shapes = [(3, 4), (4, 4), (4,)]
+# no array alone is longer than v
+together = {"grads": tuple(g / np.linalg.norm(g) for g in case(shapes, 1)["grads"]), "v": 1.2}
 hidden.part(
     1,
     "longer than v",
-    [case(shapes, 1.0), case(shapes, 0.3), case([(2,), (3, 2)], 0.5)],
+    [case(shapes, 1.0), case(shapes, 0.3), case([(2,), (3, 2)], 0.5), together],
     reference,
 )
 hidden.part(1, "not longer than v", [case(shapes, 50.0), case([(2,), (3, 2)], 9.0, 0.1)], reference)
