@@ -23,26 +23,44 @@ def softmax(s, axis=-1, highest="own"):
         return e / e.sum(axis=axis, keepdims=True)
 
 
-def step_args(rng):
+def step_args(rng, N=2, D=3, H=4, scale=1.0):
     return {
-        "x": rng.normal(size=(2, 3)),
-        "h": rng.uniform(-1, 1, size=(2, 4)),
-        "U": rng.normal(size=(4, 3)),
-        "W": rng.normal(size=(4, 4)),
-        "b": rng.normal(size=4),
+        "x": scale * rng.normal(size=(N, D)),
+        "h": rng.uniform(-1, 1, size=(N, H)),
+        "U": rng.normal(size=(H, D)),
+        "W": rng.normal(size=(H, H)),
+        "b": rng.normal(size=H),
     }
 
 
-def forward_args(rng):
-    one = step_args(rng)
+def overflowing_tanh(a):
+    with np.errstate(all="ignore"):
+        return (np.exp(a) - np.exp(-a)) / (np.exp(a) + np.exp(-a))
+
+
+def forward_args(rng, T=4, D=3, H=4, lengths=(4, 2)):
+    N = len(lengths)
+    one = step_args(rng, N, D, H)
     return {
-        "xs": rng.normal(size=(4, 2, 3)),
+        "xs": rng.normal(size=(T, N, D)),
         "h0": one["h"],
         "U": one["U"],
         "W": one["W"],
         "b": one["b"],
-        "lengths": np.array([4, 2]),
+        "lengths": np.array(lengths),
     }
+
+
+def unsorted_args(rng):
+    return forward_args(rng, 7, 5, 2, [4, 6, 1])
+
+
+def sorted_batch(a):
+    return {**a, "lengths": np.sort(a["lengths"])[::-1]}
+
+
+def ended_with_first(a):
+    return {**a, "lengths": np.minimum(a["lengths"], a["lengths"][0])}
 
 
 def scan(xs, h0, U, W, b, lengths, carry=True, freeze=True, zero=True, late=False):
@@ -62,8 +80,12 @@ def loss_args(rng, scale=1.0):
         "V": scale * rng.normal(size=(5, 4)),
         "c": rng.normal(size=5),
         "targets": rng.integers(5, size=(3, 2)),
-        "mask": np.array([[1.0, 1.0], [1.0, 1.0], [1.0, 0.0]]),
+        "mask": np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]]),
     }
+
+
+def as_lengths(mask):
+    return (np.arange(len(mask))[:, None] < mask.sum(axis=0)).astype(float)
 
 
 def loss(hs, V, c, targets, mask, axis=-1, bias=True):
@@ -82,24 +104,29 @@ def large_loss(hs, V, c, targets, mask, highest="own", rounded=False):
         return -(picked * mask).sum() / len(hs[0]), os
 
 
-def vector_args(rng):
+def vector_args(rng, mode="both", T=4, N=2, M=3, K=5, H=4):
     return {
-        "x": rng.normal(size=(2, 3)),
-        "ys": np.eye(5)[rng.integers(5, size=(4, 2))],
-        "U": rng.normal(size=(4, 5)),
-        "W": rng.normal(size=(4, 4)),
-        "b": rng.normal(size=4),
-        "R": rng.normal(size=(4, 3)),
-        "P": rng.normal(size=(4, 3)),
-        "p": rng.normal(size=4),
-        "mode": "both",
+        "x": rng.normal(size=(N, M)),
+        "ys": np.eye(K)[rng.integers(K, size=(T, N))],
+        "U": rng.normal(size=(H, K)),
+        "W": rng.normal(size=(H, H)),
+        "b": rng.normal(size=H),
+        "R": rng.normal(size=(H, M)),
+        "P": rng.normal(size=(H, M)),
+        "p": rng.normal(size=H),
+        "mode": mode,
     }
 
 
 def vector(
-    x, ys, U, W, b, R, P, p, mode, first=False, start=True, drive=True, labels=True, bias=True
-):
+    x, ys, U, W, b, R, P, p, mode, first=False, start=True, drive=True, labels=True, bias=True,
+    stray=None,
+):  # fmt: skip
+    start = start and (mode != "every_step" or stray == "start")
+    drive = drive and (mode != "initial_state" or stray == "drive")
     h = x @ P.T + bias * p if start else np.zeros((len(x), len(b)))
+    if mode == "every_step" and stray == "bias":
+        h = h + p
     hs = []
     for t, y in enumerate(ys):
         fed = drive and (t == 0 or not first)
@@ -129,11 +156,11 @@ def recurrence(xs, o0, U, W, b, V, c, feed=None, highest="own"):
     return np.array(os)
 
 
-def recurrence_backward_args(rng):
+def recurrence_backward_args(rng, free=False):
     return {
-        "o_prev": softmax(rng.normal(size=(2, 3))),
-        "h": rng.uniform(-1, 1, size=(2, 4)),
-        "o": softmax(rng.normal(size=(2, 3))),
+        "o_prev": rng.random((2, 3)) if free else softmax(rng.normal(size=(2, 3))),
+        "h": rng.normal(scale=1.5, size=(2, 4)) if free else rng.uniform(-1, 1, size=(2, 4)),
+        "o": rng.random((2, 3)) if free else softmax(rng.normal(size=(2, 3))),
         "do": rng.normal(size=(2, 3)),
         "W": rng.normal(size=(4, 3)),
         "V": rng.normal(size=(3, 4)),
@@ -148,6 +175,15 @@ def recurrence_backward(
     do_prev = delta @ W
     scale = 1 / len(h) if mean else 1
     return scale * ds.T @ h, scale * delta.T @ o_prev, do_prev
+
+
+def many_to_one_args(rng, T=4, N=3, H=2, K=5, lengths=(4, 2, 3)):
+    return {
+        "hs": rng.uniform(-1, 1, size=(T, N, H)),
+        "lengths": np.array(lengths),
+        "ds": rng.normal(size=(N, K)),
+        "V": rng.normal(size=(K, H)),
+    }
 
 
 def many_to_one(hs, lengths, ds, V, place):
@@ -173,15 +209,23 @@ def drawn(logits, temperature, u, highest="own", reached=False, limit=True, firs
     return np.minimum(k, logits.shape[1] - 1) if limit else k
 
 
+UNSORTED = "other sizes, the first sequence not the longest"
+SORTED = "The batch was taken to be sorted by length; row n is real where t < lengths[n]."
+ENDED = "The steps ended with the first sequence; others may be longer."
+
 EXAMPLES = {
     "rnn_step": Example(
         args=step_args,
+        also={"other sizes, inputs of size 1000": lambda rng: step_args(rng, 3, 5, 2, 1e3)},
         outputs=("h",),
         mistakes={
             "h @ W was computed; the row form of W h is h @ W.T.": lambda x, h, U, W, b: np.tanh(
                 x @ U.T + h @ W + b
             ),
             "The bias b is missing.": lambda x, h, U, W, b: np.tanh(x @ U.T + h @ W.T),
+            "The tanh overflowed: made from exponentials, it is infinity through infinity for a large a; take np.tanh.": (
+                lambda x, h, U, W, b: overflowing_tanh(x @ U.T + h @ W.T + b)
+            ),
             "The tanh is missing: this is the pre-activation a.": lambda x, h, U, W, b: (
                 x @ U.T + h @ W.T + b
             ),
@@ -192,6 +236,7 @@ EXAMPLES = {
     ),
     "rnn_forward": Example(
         args=forward_args,
+        also={UNSORTED: unsorted_args},
         outputs=("hs", "h_last"),
         time_major=("hs",),
         mistakes={
@@ -204,6 +249,8 @@ EXAMPLES = {
             "The outputs repeat the last state on padding; they are zero there.": (
                 lambda **a: scan(**a, zero=False)
             ),
+            SORTED: lambda **a: scan(**sorted_batch(a)),
+            ENDED: lambda **a: scan(**ended_with_first(a)),
             "hs[t] holds the state before step t; it holds the state after it.": (
                 lambda **a: scan(**a, late=True)
             ),
@@ -219,6 +266,12 @@ EXAMPLES = {
         time_major=("os",),
         also={"logits in the thousands": lambda rng: loss_args(rng, 3e3)},
         mistakes={
+            "The mask was read as lengths; it says of each step whether it counts.": (
+                lambda **a: (
+                    (loss(**a)[0] * as_lengths(a["mask"])).sum() / 2,
+                    loss(**a)[1],
+                )
+            ),
             "The mask was ignored.": lambda **a: (loss(**a)[0].sum() / 2, loss(**a)[1]),
             "The loss is a mean over time and batch; it is a sum over time, a mean over the batch.": (
                 lambda **a: ((loss(**a)[0] * a["mask"]).mean(), loss(**a)[1])
@@ -247,6 +300,12 @@ EXAMPLES = {
     ),
     "vector_input_forward": Example(
         args=vector_args,
+        also={
+            'mode = "every_step", other sizes': lambda rng: vector_args(
+                rng, "every_step", 6, 3, 2, 4, 5
+            ),
+            'mode = "initial_state"': lambda rng: vector_args(rng, "initial_state"),
+        },
         outputs=("hs",),
         time_major=("hs",),
         mistakes={
@@ -258,6 +317,15 @@ EXAMPLES = {
             ),
             "The bias p of the initial state is missing.": lambda **a: vector(**a, bias=False),
             'In mode "both" R x is missing.': lambda **a: vector(**a, drive=False),
+            'In mode "every_step" the state started from p + P x; it starts from zero.': (
+                lambda **a: vector(**a, stray="start")
+            ),
+            'In mode "every_step" the state started from p; it starts from zero.': (
+                lambda **a: vector(**a, stray="bias")
+            ),
+            'In mode "initial_state" R x was fed; the vector goes into h⁽⁰⁾ alone.': (
+                lambda **a: vector(**a, stray="drive")
+            ),
             "The labels ys are missing: U y is part of every step.": lambda **a: vector(
                 **a, labels=False
             ),
@@ -307,6 +375,11 @@ EXAMPLES = {
     ),
     "output_to_hidden_step_backward": Example(
         args=recurrence_backward_args,
+        also={
+            "cached values that no forward pass gives": lambda rng: recurrence_backward_args(
+                rng, free=True
+            )
+        },
         outputs=("dV", "dW", "do_prev"),
         mistakes={
             "The softmax was differentiated entry by entry, o(1 − o); its Jacobian also has the terms −o_j o_k.": (
@@ -330,11 +403,9 @@ EXAMPLES = {
         },
     ),
     "many_to_one_backward": Example(
-        args=lambda rng: {
-            "hs": rng.uniform(-1, 1, size=(4, 3, 2)),
-            "lengths": np.array([4, 2, 3]),
-            "ds": rng.normal(size=(3, 5)),
-            "V": rng.normal(size=(5, 2)),
+        args=many_to_one_args,
+        also={
+            UNSORTED: lambda rng: many_to_one_args(rng, 7, 3, 4, 2, [4, 6, 1]),
         },
         outputs=("dhs", "dV", "dc"),
         time_major=("dhs",),

@@ -18,7 +18,7 @@
 #
 # How to work:
 #
-# 1. Read the recap above a function; the equation labels are those of the book's chapter *Recurrent neural networks*.
+# 1. Read the recap above a function; the equation labels are those of the book's chapter *Recurrent neural networks*. The book's page *Equations, code, tests and exercises* lists all labels with links to the equations.
 # 2. Replace `raise NotImplementedError()` by your code.
 # 3. Run the cell below it. It calls your function on one example, or on a few, and says what is right and what is not. Where your answer equals a known mistake, it says which.
 #
