@@ -375,7 +375,8 @@ def call(function: Callable[..., Any], args: dict[str, Any]) -> tuple[Any, str, 
 
 def _explain(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)[1:]
-    last = f", line {frames[-1].lineno}: {frames[-1].line}" if frames and frames[-1].line else ""
+    own = [frame for frame in frames if frame.filename == frames[0].filename and frame.line]
+    last = f", line {own[-1].lineno}: {own[-1].line}" if own else ""
     return f"it raised {type(error).__name__}: {error}{last}"
 
 

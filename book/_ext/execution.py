@@ -37,11 +37,12 @@ logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("numpy", "matplotlib", "torch", "scikit-learn")
 CELL = re.compile(r"^(`{3,}|:{3,})\{code-cell\}[^\n]*\n(.*?)^\1\s*$", re.DOTALL | re.MULTILINE)
+OPTIONS = re.compile(r"\A---\n.*?^---\n", re.DOTALL | re.MULTILINE)
 
 
 def code(text: str) -> str:
-    """Return the code of a page's cells."""
-    return "\n".join(match[2] for match in CELL.finditer(text))
+    """Return the code of a page's cells, without their options."""
+    return "\n".join(OPTIONS.sub("", match[2]) for match in CELL.finditer(text))
 
 
 def modules_in(source: str) -> Iterator[str]:

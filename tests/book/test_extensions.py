@@ -21,6 +21,16 @@ PAGE = """# A page
 from lib.rnn import RNN
 ```
 
+```{code-cell} ipython3
+---
+tags: [hide-input]
+mystnb:
+  image:
+    alt: What it's worth
+---
+print(1)
+```
+
 Words that say `import lib.gru`.
 """
 

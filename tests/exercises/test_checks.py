@@ -75,6 +75,15 @@ def test_the_report_names_shape_step_and_mutation():
     assert "h0: this argument was changed in place" in text
 
 
+def test_an_error_within_numpy_is_placed_in_the_learners_line():
+    def rnn_step(x, h, U, W, b):
+        return np.split(x, 17, axis=1)[0]
+
+    text = Check("rnn").report(rnn_step).text
+    assert "it raised ValueError" in text
+    assert ": return np.split(x, 17, axis=1)[0]" in text
+
+
 def test_an_unwritten_function_is_said_to_be_so():
     def rnn_step(**kwargs):
         raise NotImplementedError
