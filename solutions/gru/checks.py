@@ -7,6 +7,7 @@ from grading.checks import Example
 WITHHOLD: list[str] = []
 
 SMALL = "one example, D = 2 and H = 5"
+LARGE = "inputs of size 1000, H = 3"
 PADDED = "T = 4, lengths 2, 3 and 1, D = 2 and H = 5"
 
 PRINTED_DIRECT = (
@@ -19,9 +20,9 @@ def sigmoid(a):
     return 1 / (1 + np.exp(-a))
 
 
-def step_args(rng, N=2, D=3, H=4):
+def step_args(rng, N=2, D=3, H=4, scale=1.0):
     return {
-        "x": rng.normal(size=(N, D)),
+        "x": scale * rng.normal(size=(N, D)),
         "h": rng.uniform(-1, 1, size=(N, H)),
         "U": rng.normal(size=(3 * H, D)),
         "W": rng.normal(size=(3 * H, H)),
@@ -29,8 +30,8 @@ def step_args(rng, N=2, D=3, H=4):
     }
 
 
-def step_after_args(rng, N=2, D=3, H=4):
-    return {**step_args(rng, N, D, H), "b_hn": rng.normal(size=H)}
+def step_after_args(rng, N=2, D=3, H=4, scale=1.0):
+    return {**step_args(rng, N, D, H, scale), "b_hn": rng.normal(size=H)}
 
 
 def step(x, h, U, W, b, b_hn=None, order="rzn", after=False, inverted=False, literal=False, reset=True,
@@ -214,7 +215,10 @@ ORDER = "The blocks were taken in the order z, r, n; they are stacked r, z, n."
 EXAMPLES = {
     "gru_step": Example(
         args=step_args,
-        also={SMALL: lambda rng: step_args(rng, 1, 2, 5)},
+        also={
+            SMALL: lambda rng: step_args(rng, 1, 2, 5),
+            LARGE: lambda rng: step_args(rng, 4, 2, 3, 1e3),
+        },
         outputs=("h",),
         mistakes={
             INVERTED: lambda **a: step(**a, inverted=True),
@@ -230,7 +234,10 @@ EXAMPLES = {
     ),
     "gru_step_after": Example(
         args=step_after_args,
-        also={SMALL: lambda rng: step_after_args(rng, 1, 2, 5)},
+        also={
+            SMALL: lambda rng: step_after_args(rng, 1, 2, 5),
+            LARGE: lambda rng: step_after_args(rng, 4, 2, 3, 1e3),
+        },
         outputs=("h",),
         mistakes={
             INVERTED: lambda **a: step(**a, after=True, inverted=True),

@@ -18,7 +18,7 @@
 # Backward functions get the values that the forward pass has kept; use them as they come, because the tests also feed values that no forward pass would give.
 # Functions must not change their arguments.
 #
-# The cell below a function calls it on one example and, where that is right, on a second of other sizes.
+# The cell below a function calls it on one example and, where that is right, on one or two of other sizes.
 # It says what is right and what is not; where your answer equals a known mistake, it says which.
 # That is only a first check: grading uses hidden tests with other sizes and numbers.
 #

@@ -7,6 +7,7 @@ from grading.checks import Example
 WITHHOLD: list[str] = []
 
 SMALL = "one example, D = 2 and H = 5"
+LARGE = "inputs of size 1000, H = 3"
 FREE = "one example, H = 5, values that no forward pass gives"
 PADDED = "T = 4, lengths 2, 3 and 1, D = 2 and H = 5"
 
@@ -37,9 +38,9 @@ def peepholes(rng, H=4):
     return {f"p_{k}": rng.normal(size=H) for k in "ifo"}
 
 
-def drive_args(rng, N=2, D=3, H=4, blocks=4):
+def drive_args(rng, N=2, D=3, H=4, blocks=4, scale=1.0):
     return {
-        "x": rng.normal(size=(N, D)),
+        "x": scale * rng.normal(size=(N, D)),
         "h_prev": rng.uniform(-1, 1, size=(N, H)),
         "c_prev": rng.normal(size=(N, H)),
         "U": rng.normal(size=(blocks * H, D)),
@@ -48,8 +49,8 @@ def drive_args(rng, N=2, D=3, H=4, blocks=4):
     }
 
 
-def step_args(rng, N=2, D=3, H=4, absent=""):
-    made = {**drive_args(rng, N, D, H), **peepholes(rng, H)}
+def step_args(rng, N=2, D=3, H=4, absent="", scale=1.0):
+    made = {**drive_args(rng, N, D, H, scale=scale), **peepholes(rng, H)}
     return {**made, **{f"p_{k}": None for k in absent}}
 
 
@@ -397,6 +398,7 @@ EXAMPLES = {
             "p_f is None": lambda rng: step_args(rng, 3, 1, 2, "f"),
             "p_o is None": lambda rng: step_args(rng, 3, 1, 2, "o"),
             "all three peepholes are None": lambda rng: step_args(rng, 3, 1, 2, "ifo"),
+            LARGE: lambda rng: step_args(rng, 4, 2, 3, scale=1e3),
         },
         outputs=("h", "c"),
         mistakes={
@@ -578,7 +580,10 @@ EXAMPLES = {
     ),
     "coupled_step": Example(
         args=lambda rng: drive_args(rng, blocks=3),
-        also={SMALL: lambda rng: drive_args(rng, 1, 2, 5, blocks=3)},
+        also={
+            SMALL: lambda rng: drive_args(rng, 1, 2, 5, blocks=3),
+            LARGE: lambda rng: drive_args(rng, 4, 2, 3, blocks=3, scale=1e3),
+        },
         outputs=("h", "c"),
         mistakes={
             "The gate is inverted: f says how much of C' stays, 1 − f how much of g enters.": (

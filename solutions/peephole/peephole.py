@@ -55,7 +55,7 @@ check = Check("peephole")
 # So the order is fixed: i, f and g; then C; then o; then h.
 #
 # A gate without a peephole has `None` in the place of its vector; any of the three may be `None`, and all of them.
-# The first of the visible examples has all three, the next lack one, the last lacks all.
+# The first of the visible examples has all three, three others lack one each, and one lacks all.
 # `sigmoid` is imported above; it does not overflow.
 #
 # Equations: peephole-input-gate, peephole-forget-gate, peephole-cell, peephole-output-gate, peephole-hidden.
@@ -126,7 +126,13 @@ hidden.part(2, "all three peepholes", [case(4, 3, 5), case(2, 6, 3), case(5, 1, 
 hidden.part(
     2,
     "some peepholes, or none",
-    [case(3, 2, 4, "o"), case(2, 3, 5, "if"), case(4, 2, 3, "i"), case(2, 4, 3, "")],
+    [
+        case(3, 2, 4, "o"),
+        case(2, 3, 5, "if"),
+        case(4, 2, 3, "i"),
+        case(2, 4, 3, ""),
+        case(3, 4, 2, "fo"),
+    ],
     reference,
 )
 hidden.part(
