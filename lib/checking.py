@@ -131,7 +131,8 @@ def _compare_numbers(
         error = np.abs(got.astype(np.float64) - expected.astype(np.float64))
     same = (got == expected) | (np.isnan(got) & np.isnan(expected))
     error = np.where(same, 0.0, error)
-    wrong = ~(same | (error <= atol + rtol * np.abs(expected)))
+    close = np.isfinite(error) & (error <= atol + rtol * np.abs(expected))
+    wrong = ~(same | close)
     if not wrong.any():
         return []
     at = np.unravel_index(

@@ -156,6 +156,15 @@ def test_what_is_no_number_equals_only_what_is_no_number():
     assert [p.kind for p in compare(none, some, ["y"])] == ["value"]
 
 
+@pytest.mark.parametrize("got", [5.0, -np.inf, np.finfo(float).max])
+def test_infinity_equals_infinity_alone(got):
+    limit = np.array([1.0, np.inf])
+    assert compare(limit, limit, ["y"]) == []
+    (problem,) = compare(np.array([1.0, got]), limit, ["y"])
+    assert problem.kind == "value"
+    assert len(compare(limit, np.array([1.0, got]), ["y"])) == 1
+
+
 def answered_by(slug, name, change):
     """Run a chapter's visible check on its solution with one piece of the code replaced."""
     (exercise,) = (e for e in sources.exercises(slug) if e.name == name)
