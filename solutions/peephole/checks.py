@@ -95,7 +95,9 @@ def all_or_none(**a):
     return step(**{**a, **{f"p_{k}": None for k in "ifo" if absent}})
 
 
-def values(rng, letters="ifgo", shape=(2, 4)):
+def values(rng, letters="ifgo", shape=(2, 4), free=False):
+    if free:
+        return {k: rng.normal(size=shape) for k in letters}
     return {
         k: rng.uniform(-1, 1, shape) if k == "g" else rng.uniform(0.1, 0.9, shape) for k in letters
     }
@@ -103,7 +105,7 @@ def values(rng, letters="ifgo", shape=(2, 4)):
 
 def cell_args(rng, N=2, H=4, free=False):
     shape = N, H
-    made, c_prev = values(rng, shape=shape), rng.normal(size=shape)
+    made, c_prev = values(rng, shape=shape, free=free), rng.normal(size=shape)
     tanh_c = np.tanh(made["f"] * c_prev + made["i"] * made["g"])
     return {
         "dh": rng.normal(size=shape),
@@ -213,6 +215,8 @@ def sequence_args(rng, T=5, D=3, H=4, lengths=(3, 5), free=False):
     shape = (T, N, H)
     gates = rng.uniform(0.1, 0.9, size=(T, N, 4 * H))
     gates[..., 2 * H : 3 * H] = rng.uniform(-1, 1, size=shape)
+    if free:
+        gates = rng.normal(size=gates.shape)
     c_prevs = rng.normal(size=shape)
     i, f, g, _ = np.split(gates, 4, axis=2)
     cs = rng.normal(size=shape) if free else f * c_prevs + i * g
@@ -304,7 +308,7 @@ def coupled(x, h_prev, c_prev, U, W, b, order="fgo", inverted=False, both=False,
 
 def coupled_args(rng, N=2, D=3, H=4, free=False):
     shape = N, H
-    made, c_prev = values(rng, "fgo", shape), rng.normal(size=shape)
+    made, c_prev = values(rng, "fgo", shape, free), rng.normal(size=shape)
     tanh_c = np.tanh(made["f"] * c_prev + (1 - made["f"]) * made["g"])
     return {
         "dh": rng.normal(size=shape),
