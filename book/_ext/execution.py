@@ -2,8 +2,8 @@
 
 jupyter-cache keeps a page's outputs under a hash of its code cells. A page's outputs depend
 on ``lib`` too, so every page that runs code gets one more cell, removed from the output,
-that names a hash of all modules the page imports, directly or through others, and
-the versions of the packages beneath. A changed module makes exactly the pages that use it
+that names a hash of all modules the page imports, directly or through others, of the data
+it reads, and the versions of the packages beneath. A changed module makes exactly the pages that use it
 stale: Sphinx reads them again, and the cache has no entry for them.
 
 Sphinx reads, and MyST-NB executes, one page after another. So the pages that the cache lacks
@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("numpy", "matplotlib", "torch", "scikit-learn")
 CELL = re.compile(r"^(`{3,}|:{3,})\{code-cell\}[^\n]*\n(.*?)^\1\s*$", re.DOTALL | re.MULTILINE)
+DATA = re.compile(r"[\w-]+\.json")
 OPTIONS = re.compile(r"\A---\n.*?^---\n", re.DOTALL | re.MULTILINE)
 
 
@@ -116,12 +117,17 @@ def beneath() -> str:
 
 
 def key(text: str) -> str:
-    """Hash what a page's code runs with: its modules of ``lib`` and the packages beneath."""
+    """Hash what a page's code runs with: its modules of ``lib``, its data, what is beneath.
+
+    Data are the ``.json`` files of the book that the code names.
+    """
     digest = hashlib.sha256(beneath().encode())
-    for module in closure(modules_in(code(text))):
-        path = path_of(module)
-        if path:
-            digest.update(module.encode())
+    source = code(text)
+    modules = [(name, path_of(name)) for name in closure(modules_in(source))]
+    data = [(name, ROOT / "book" / name) for name in sorted(set(DATA.findall(source)))]
+    for name, path in modules + data:
+        if path and path.is_file():
+            digest.update(name.encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -63,6 +63,14 @@ def test_change_of_another_module_does_not(tree: Path) -> None:
     assert execution.key(PAGE) == before
 
 
+def test_data_that_the_page_reads_count(tree: Path) -> None:
+    page = PAGE.replace("print(1)", 'print(open("table.json").read())')
+    (tree.parent / "book").mkdir()
+    before = execution.key(page)
+    (tree.parent / "book" / "table.json").write_text("1")
+    assert execution.key(page) != before
+
+
 def test_import_inside_a_function_counts(tree: Path) -> None:
     (tree / "rnn.py").write_text("def f():\n    import lib.gru\n")
     assert execution.closure(iter(["lib.rnn"])) == ["lib.gru", "lib.rnn"]
