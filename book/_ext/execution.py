@@ -3,8 +3,8 @@
 jupyter-cache keeps a page's outputs under a hash of its code cells. A page's outputs depend
 on ``lib`` too, so every page that runs code gets one more cell, removed from the output,
 that names a hash of all modules the page imports, directly or through others, of the data
-it reads, and the versions of the packages beneath. A changed module makes exactly the pages that use it
-stale: Sphinx reads them again, and the cache has no entry for them.
+it reads, and the versions of the packages beneath. A changed module makes exactly the pages
+that use it stale: Sphinx reads them again, and the cache has no entry for them.
 
 Sphinx reads, and MyST-NB executes, one page after another. So the pages that the cache lacks
 are executed before that, as many at a time as there are cores, and put into the cache.
