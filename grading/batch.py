@@ -255,6 +255,27 @@ def _keyboard_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextlib.contextmanager
+def _keyboard_later() -> Iterator[None]:
+    """Hold an interrupt from the keyboard back until a submission is saved as a whole."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = False
+
+    def remember(number: int, frame: Any) -> None:
+        nonlocal came
+        came = True
+
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
+
+
 def _adopt() -> None:
     """Have a worker stop its sandboxes when it ends."""
     import atexit
@@ -392,14 +413,15 @@ class Course:
         """Save scores in the gradebook, then the graded notebook."""
         from grading.preprocessors import exchange_files, stamp
 
-        self._save(gradebook, assignment, submission, result)
-        stamp(result, assignment, submission.digest)
-        folder = self.folder("autograded", submission.student, assignment.name)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in exchange_files(submission.folder, submission.timestamp).items():
-            _write(folder / name, content)
-        text = json.dumps(result.notebook, indent=1, ensure_ascii=False)
-        _write(folder / f"{assignment.notebook}.ipynb", text)
+        with _keyboard_later():
+            self._save(gradebook, assignment, submission, result)
+            stamp(result, assignment, submission.digest)
+            folder = self.folder("autograded", submission.student, assignment.name)
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, content in exchange_files(submission.folder, submission.timestamp).items():
+                _write(folder / name, content)
+            text = json.dumps(result.notebook, indent=1, ensure_ascii=False)
+            _write(folder / f"{assignment.notebook}.ipynb", text)
 
     def _save(
         self, gradebook: Any, assignment: Assignment, submission: Submission, result: Result

@@ -159,6 +159,30 @@ def test_an_interrupted_batch_goes_on_where_it_stopped(
     assert scores(report) == SCORES
 
 
+def test_an_interrupt_while_a_submission_is_saved_waits_for_the_whole_of_it(
+    course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small.submit(course, "ada", small.answer(small.released(course)))
+    save = batch.Course._save
+
+    def interrupted(self: batch.Course, gradebook: Any, *rest: Any) -> None:
+        create = gradebook.update_or_create_submission
+
+        def create_and_interrupt(*args: Any, **kwargs: Any) -> Any:
+            entry = create(*args, **kwargs)
+            signal.raise_signal(signal.SIGINT)
+            return entry
+
+        monkeypatch.setattr(gradebook, "update_or_create_submission", create_and_interrupt)
+        save(self, gradebook, *rest)
+
+    monkeypatch.setattr(batch.Course, "_save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        batch.grade(batch.Course(course), small.NAME, jobs=1)
+    assert marks(course)["ada"]["test_double"] == (3.0, 3.0, False)
+    assert (course / "autograded" / "ada" / "tiny" / "tiny.ipynb").is_file()
+
+
 def test_an_interrupt_from_the_keyboard_stops_workers_quietly(course: Path) -> None:
     slow = small.insert(small.answer(small.released(course)), "import time; time.sleep(0.5)")
     for k in range(40):
