@@ -90,7 +90,8 @@ def as_lengths(mask):
 
 def loss(hs, V, c, targets, mask, axis=-1, bias=True):
     os = softmax(hs @ V.T + (c if bias else 0), axis)
-    return -np.log(np.take_along_axis(os, targets[..., None], -1)[..., 0]), os
+    with np.errstate(divide="ignore"):  # a probability of large logits may round to zero
+        return -np.log(np.take_along_axis(os, targets[..., None], -1)[..., 0]), os
 
 
 def large_loss(hs, V, c, targets, mask, highest="own", rounded=False):
