@@ -6,18 +6,18 @@ picture carries a hash of what it was drawn from, so that a test can tell when i
 
 import hashlib
 import re
-import shutil
 import struct
 import sys
 import zlib
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools import chromium  # noqa: E402
+
 CARD = ROOT / "book" / "_static" / "card.png"
 SIZE = (1200, 630)
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 KEY = b"Source"
 PAGE = """<!DOCTYPE html>
 <meta charset="utf-8">
@@ -37,13 +37,18 @@ p {{ margin: 4px 0 0; font-size: 30px; color: #4a5568; }}
 """
 
 
+def figure() -> str:
+    """Return the front page's figure, without a style of its own."""
+    svg = (ROOT / "book" / "figures" / "intro-memory.svg").read_text(encoding="utf-8")
+    return re.sub(r"<style>.*?</style>\n", "", svg, flags=re.DOTALL)
+
+
 def page() -> str:
     """Return the page that is drawn."""
-    figure = (ROOT / "book" / "figures" / "intro-memory.svg").read_text(encoding="utf-8")
     return PAGE.format(
         css=(ROOT / "book" / "_static" / "diagrams.css").read_text(encoding="utf-8"),
         logo=(ROOT / "book" / "_static" / "logo.svg").read_text(encoding="utf-8"),
-        figure=re.sub(r"<style>.*?</style>\n", "", figure, flags=re.DOTALL),
+        figure=figure(),
     )
 
 
@@ -65,22 +70,12 @@ def label(png: bytes) -> str:
     return match[1].decode() if match else ""
 
 
-def browser() -> str:
-    """Return the path of the installed Chromium."""
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not path:
-        sys.exit(f"error: a browser is needed: one of {', '.join(BROWSERS)}")
-    return path
-
-
 def main() -> int:
     """Draw; return the exit status."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser(), args=["--no-sandbox"])
-        sheet = chromium.new_page(viewport={"width": SIZE[0], "height": SIZE[1]})
+    with chromium.launched() as browser:
+        sheet = browser.new_page(viewport={"width": SIZE[0], "height": SIZE[1]})
         sheet.set_content(page())
         CARD.write_bytes(labelled(sheet.screenshot(), origin()))
-        chromium.close()
     return 0
 
 

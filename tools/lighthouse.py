@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
 sys.path.insert(0, str(ROOT))
 
-from tools.card import browser  # noqa: E402
+from tools import chromium  # noqa: E402
 
 LIGHTHOUSE = "lighthouse@12.8.2"
 CHROME = "--headless --no-sandbox --disable-gpu --disable-background-networking --no-first-run"
@@ -63,7 +63,7 @@ def measure(address: str, form: str) -> dict[str, object]:
         command += ["--output=json", f"--output-path={output}"]
         if form == "desktop":
             command.append("--preset=desktop")
-        environment = {**os.environ, "CHROME_PATH": browser()}
+        environment = {**os.environ, "CHROME_PATH": chromium.path()}
         subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
         return json.loads(output.read_text(encoding="utf-8"))
 

@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote, urldefrag
 
 import yaml
 from bs4 import BeautifulSoup, Tag
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from pypdf import PdfReader
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,7 +27,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "book" / "_ext")]
 
 from printed import PDF, link  # noqa: E402
 
-from tools.card import browser  # noqa: E402
+from tools import card, chromium  # noqa: E402
 
 STYLES = re.compile(r"_static/.*\.css")
 MINUTES = 10
@@ -153,8 +153,6 @@ class Book:
         """Return the page."""
         sheets = "\n".join(f'<link rel="stylesheet" href="{name}">' for name in self.styles)
         style = (ROOT / "book" / "_ext" / "print.css").read_text(encoding="utf-8")
-        figure = (ROOT / "book" / "figures" / "intro-memory.svg").read_text(encoding="utf-8")
-        figure = re.sub(r"<style>.*?</style>\n", "", figure, flags=re.DOTALL)
         mathjax = config["sphinx"]["config"]["mathjax_path"]
         description = config["sphinx"]["config"]["course_description"]
         body = "\n".join(str(self.articles[name]) for name in self.pages)
@@ -172,7 +170,7 @@ class Book:
 <body>
 <article id="cover"><div class="title">{config["title"]}</div>
 <div class="subtitle">{description}</div>
-<div class="diagram">{figure}</div>
+<div class="diagram">{card.figure()}</div>
 <div class="imprint">{config["author"]}, {config["copyright"]}.
 Text and figures: CC BY 4.0; code: MIT.<br>
 The answers to the questions are unfolded here; the code that only draws a plot is left out.
@@ -200,7 +198,7 @@ def print_page(sheet: Page) -> bytes:
 
 
 def make(
-    chromium: Browser, html: Path, toc: dict[str, Any], config: dict[str, Any], output: Path
+    browser: Browser, html: Path, toc: dict[str, Any], config: dict[str, Any], output: Path
 ) -> int:
     """Print the pages that ``toc`` lists; return how many sheets they take."""
     grouped = list(parts(toc))
@@ -209,7 +207,7 @@ def make(
     source.write_text(book.page(grouped, config), encoding="utf-8")
     try:
         # As wide as the paper between its margins, so that what fits here fits there.
-        with chromium.new_page(
+        with browser.new_page(
             viewport={"width": 643, "height": 980}, color_scheme="light"
         ) as sheet:
             sheet.set_default_timeout(MINUTES * 60_000)
@@ -241,12 +239,8 @@ def main() -> int:
             rest = [{"file": name} for name in arguments.page[1:]]
             toc["parts"] = [{"caption": "Pages", "chapters": rest}]
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=browser(), args=["--no-sandbox", "--disable-gpu"]
-        )
-        count = make(chromium, HTML, toc, config, arguments.output)
-        chromium.close()
+    with chromium.launched() as browser:
+        count = make(browser, HTML, toc, config, arguments.output)
     if arguments.output == PDF:
         link(HTML)
     size = arguments.output.stat().st_size / 1e6

@@ -3,7 +3,6 @@
 import fcntl
 import functools
 import http.server
-import shutil
 import subprocess
 import sys
 import threading
@@ -11,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
+
+from tools import chromium
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HTML = ROOT / "_build" / "html"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 for folder in ("_ext", "figures"):
     sys.path.insert(0, str(ROOT / "book" / folder))
@@ -58,14 +58,8 @@ def html() -> Path:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A headless Chromium without network but this machine's own."""
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert path, f"no browser: expected one of {', '.join(BROWSERS)}"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield chromium
-        chromium.close()
+    with chromium.launched() as browser:
+        yield browser
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
