@@ -7,7 +7,7 @@ second is zero where one is enough; coming back, the two are added.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from lib.gru import GRU, GRUParams, split_biases
 from lib.lstm import LSTM, LSTMParams, LSTMState
 from lib.rnn import RNN, RNNParams
 
-Module = torch.nn.RNN | torch.nn.LSTM | torch.nn.GRU
+Module: TypeAlias = "torch.nn.RNN | torch.nn.LSTM | torch.nn.GRU"
 
 
 class Converted(NamedTuple):
