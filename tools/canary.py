@@ -34,6 +34,8 @@ PACKAGES = (
     "matplotlib",
     "jupytext",
     "nbformat",
+    "mini-racer",
+    "tinycss2",
 )
 NAMED = ("sphinx", "myst-nb", "myst-parser", "sphinx-book-theme", "docutils")
 VERSIONS = (

@@ -1,8 +1,8 @@
 """Print the built book as one PDF: ``_build/pdf/recurrent-networks.pdf``.
 
 The articles of all pages are put into one page, in the order of the table of contents; links
-between them become links within it. Headless Chromium typesets its equations and prints it
-twice: the second time, the contents know the numbers of the pages.
+between them become links within it. Headless Chromium prints it twice: the second time,
+the contents know the numbers of the pages.
 """
 
 import argparse
@@ -31,10 +31,10 @@ from tools import card, chromium  # noqa: E402
 
 STYLES = re.compile(r"_static/.*\.css")
 MINUTES = 10
+LEFT_OUT = ".headerlink, script, details.hide.above-input, .printed, mjx-assistive-mml"
 
-# Typeset, then make what is wider than the paper as narrow as it is.
+# Make what is wider than the paper as narrow as it is.
 FIT = """async () => {
-  await MathJax.startup.promise;
   await document.fonts.ready;
   await Promise.all([...document.images].map(image => image.decode()));
   const paper = document.body.getBoundingClientRect().width;
@@ -42,7 +42,8 @@ FIT = """async () => {
     for (const block of document.querySelectorAll(selector))
       block.classList.toggle('short', block.getBoundingClientRect().height < most * paper);
   const shrink = (element, width, room) => {
-    if (width > room + 1) element.style.zoom = Math.max(0.4, room / width);
+    // A little less than the quotient, since letters have whole sizes.
+    if (width > room + 1) element.style.zoom = Math.max(0.4, (0.98 * room) / width);
   };
   for (const box of document.querySelectorAll('mjx-container[display="true"]')) {
     const formula = box.querySelector('mjx-math');
@@ -51,8 +52,12 @@ FIT = """async () => {
   for (const table of document.querySelectorAll('table'))
     shrink(table, table.getBoundingClientRect().width,
            table.parentElement.getBoundingClientRect().width);
-  return [...document.querySelectorAll('mjx-merror, .problematic')].map(e => e.textContent)
-    .concat([...document.images].filter(i => !i.naturalWidth).map(i => i.src));
+  // What is still wider would have the browser print the whole book smaller.
+  const wide = [...document.querySelectorAll('.bd-article *')].filter(
+    e => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth + 1);
+  return [...document.querySelectorAll('.problematic')].map(e => e.textContent)
+    .concat([...document.images].filter(i => !i.naturalWidth).map(i => i.src))
+    .concat(wide.map(e => `too wide: ${e.outerHTML.slice(0, 80)}`));
 }"""
 
 NUMBER = """pages => {
@@ -99,7 +104,7 @@ class Book:
         if not isinstance(article, Tag):
             sys.exit(f"error: {page}.html has no article; run make book")
         # The code that only draws a plot is folded away in the book, and left out here.
-        for element in article.select(".headerlink, script, details.hide.above-input, .printed"):
+        for element in article.select(LEFT_OUT):
             element.decompose()
         for element in article.select(".notebook-card a.download strong"):
             element.string = element.get_text().replace("Download ", "The notebook ")
@@ -153,7 +158,6 @@ class Book:
         """Return the page."""
         sheets = "\n".join(f'<link rel="stylesheet" href="{name}">' for name in self.styles)
         style = (ROOT / "book" / "_ext" / "print.css").read_text(encoding="utf-8")
-        mathjax = config["sphinx"]["config"]["mathjax_path"]
         description = config["sphinx"]["config"]["course_description"]
         body = "\n".join(str(self.articles[name]) for name in self.pages)
         return f"""<!DOCTYPE html>
@@ -162,10 +166,6 @@ class Book:
 <meta name="author" content="{config["author"]}">
 {sheets}
 <style>{style}</style>
-<script>window.MathJax = {{tex: {{packages: {{"[-]": ["noundefined"]}}}},
-  options: {{enableMenu: false, enableAssistiveMml: false,
-  processHtmlClass: "tex2jax_process|mathjax_process|math|output_area"}}}}</script>
-<script defer src="_static/{mathjax}"></script>
 </head>
 <body>
 <article id="cover"><div class="title">{config["title"]}</div>

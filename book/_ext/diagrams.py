@@ -81,15 +81,12 @@ def inline(svg: str, alt: str) -> str:
     """Return the SVG for use inside a page: no style of its own, ``alt`` as its name."""
     svg = re.sub(r"<style>.*?</style>\n", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<title>.*?</title>\n<desc>.*?</desc>\n", "", svg, flags=re.DOTALL)
-    width = re.search(r' width="([\d.]+)"', svg)
-    if not width:
-        raise ValueError("svg: expected a width")
-    style = f' style="--natural:{width[1]}px"'
-    return (
-        '<div class="scroll diagram">'
-        + svg.replace("<svg ", f'<svg aria-label="{escape(alt)}"{style} ', 1).strip()
-        + "</div>"
-    )
+    size = re.search(r' width="([\d.]+)" height="([\d.]+)"', svg)
+    if not size:
+        raise ValueError("svg: expected a width and a height")
+    style = f"--natural: {size[1]}px; --shape: {size[1]} / {size[2]}"
+    drawing = svg.replace("<svg ", f'<svg aria-label="{escape(alt)}" ', 1).strip()
+    return f'<div class="scroll diagram"><div class="drawing" style="{style}">{drawing}</div></div>'
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

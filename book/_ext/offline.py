@@ -31,7 +31,9 @@ def remember(app: Sphinx, config: Config) -> None:
     """Make the contents of style sheets and extensions part of the configuration."""
     static = sorted(path for path in (BOOK / "_static").rglob("*") if path.is_file())
     config["course_static"] = digest(*static)
-    config["course_extensions"] = digest(*sorted((BOOK / "_ext").glob("*.py")))
+    config["course_extensions"] = digest(
+        *sorted(path for path in (BOOK / "_ext").rglob("*") if path.suffix in (".py", ".js"))
+    )
 
 
 def drop_foreign(

@@ -1,72 +1,55 @@
-// Equations are typeset a few milliseconds at a time, those in sight first, so that a long page
-// stays quick.
+// A region that scrolls sideways must be reachable from the keyboard; one that does not, need not.
+// What is far from sight is not laid out yet, and measuring it lays it out: a little at a time.
 (() => {
   const BITE = 12; // milliseconds, of the 50 after which a page feels stuck
   const root = document.documentElement;
-  const run = async () => {
-    await window.MathJax.startup.promise;
-    const waiting = new Set(document.querySelectorAll(".math"));
-    const near = new Set();
-    const watch = new IntersectionObserver(
-      (entries) => {
-        for (const { isIntersecting, target } of entries) {
-          if (isIntersecting) near.add(target);
-          else near.delete(target);
-        }
-      },
-      { rootMargin: "300px" },
-    );
-    for (const element of waiting) watch.observe(element);
-    const rest = () => {
-      window.MathJax.typeset([...waiting]);
-      waiting.clear();
-    };
-    window.addEventListener("beforeprint", rest);
-    await new Promise((resolve) => setTimeout(resolve)); // for the observer's first report
-    while (waiting.size) {
-      const end = performance.now() + BITE;
-      for (const element of new Set([...near, ...waiting])) {
-        if (waiting.delete(element)) {
-          near.delete(element);
-          watch.unobserve(element);
-          await window.MathJax.typesetPromise([element]);
-          if (performance.now() > end) break;
-        }
-      }
-      await new Promise((resolve) => setTimeout(resolve));
+  const selector =
+    ".scroll, .highlight pre, .cell_output pre, .pst-scrollable-table-container, .output.text_html, " +
+    "mjx-container[display]";
+  let waiting = new Set();
+  const bite = () => {
+    const end = performance.now() + BITE;
+    for (const element of waiting) {
+      waiting.delete(element);
+      if (element.scrollWidth > element.clientWidth + 1) element.tabIndex = 0;
+      else element.removeAttribute("tabindex");
+      if (performance.now() > end) break;
     }
-    window.removeEventListener("beforeprint", rest);
-    root.dataset.typeset = "done";
-    document.dispatchEvent(new Event("typeset"));
+    if (waiting.size) setTimeout(bite);
+    else root.dataset.reachable = "done";
   };
-  document.addEventListener("DOMContentLoaded", () => {
-    if (window.MathJax?.startup?.promise) run();
-    else root.dataset.typeset = "done";
-  });
+  const all = () => {
+    const idle = !waiting.size;
+    waiting = new Set(document.querySelectorAll(selector));
+    if (idle) setTimeout(bite);
+  };
+  window.addEventListener("load", all);
+  window.addEventListener("resize", all);
+  document.addEventListener("toggle", all, true);
 })();
 
-// MathJax makes each equation focusable.
-// Another region that scrolls sideways must be reachable from the keyboard; one that does not, need not.
-(() => {
-  const selector =
-    ".scroll, .highlight pre, .cell_output pre, .pst-scrollable-table-container, .output.text_html";
-  const update = () => {
-    for (const element of document.querySelectorAll(selector)) {
-      if (element.scrollWidth > element.clientWidth + 1) {
-        element.tabIndex = 0;
-      } else {
-        element.removeAttribute("tabindex");
-      }
-    }
-  };
-  const later = () => window.requestAnimationFrame(update);
-  window.addEventListener("resize", later);
-  window.addEventListener("load", () => {
-    later();
-  });
-  document.addEventListener("toggle", later, true);
-  document.addEventListener("typeset", later);
-})();
+// What is copied holds an equation as the LaTeX that it was written in.
+document.addEventListener("copy", (event) => {
+  const selection = window.getSelection();
+  if (selection.isCollapsed || !event.clipboardData) return;
+  const range = selection.getRangeAt(0).cloneRange();
+  const equation = (node) =>
+    (node.nodeType === Node.ELEMENT_NODE ? node : node.parentElement).closest("mjx-container");
+  const [first, last] = [equation(range.startContainer), equation(range.endContainer)];
+  if (first) range.setStartBefore(first);
+  if (last) range.setEndAfter(last);
+  const copied = document.createElement("div");
+  copied.append(range.cloneContents());
+  const equations = copied.querySelectorAll("mjx-container");
+  if (!equations.length) return;
+  for (const element of equations) {
+    const mark = element.hasAttribute("display") ? "$$" : "$";
+    element.replaceWith(mark + element.dataset.latex + mark);
+  }
+  event.clipboardData.setData("text/html", copied.innerHTML);
+  event.clipboardData.setData("text/plain", copied.textContent);
+  event.preventDefault();
+});
 
 // Names for controls of the theme that have none, or one that hides what is written on them.
 (() => {

@@ -19,8 +19,8 @@ PAGES = [*(name for _, names in pdf.parts(TOC) for name in names), "genindex", "
 
 
 def settle(page: Page) -> None:
-    """Wait until mathematics, fonts and the pictures that come late are there."""
-    page.wait_for_function("document.documentElement.dataset.typeset === 'done'")
+    """Wait until book.js is done, and fonts and the pictures that come late are there."""
+    page.wait_for_function("document.documentElement.dataset.reachable === 'done'")
     page.evaluate(
         """async () => {
              const images = [...document.images].filter(i => i.getClientRects().length);
@@ -70,7 +70,7 @@ def test_page_is_whole_and_offline(browser: Browser, base: str, name: str) -> No
             ".map(i => i.src)"
         )
         unread = page.evaluate(
-            "() => [...document.querySelectorAll('mjx-merror, .problematic, .system-message')]"
+            "() => [...document.querySelectorAll('.problematic, .system-message')]"
             ".map(e => e.textContent)"
         )
         assert wrong == []
@@ -126,7 +126,7 @@ def test_page_fits_a_phone_and_its_pictures_have_words(
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
         hidden = page.evaluate(
             """() => [...document.querySelectorAll(
-                 '.bd-article pre, .bd-article table, .diagram > svg, .bd-article img')]
+                 '.bd-article pre, .bd-article table, .diagram svg, .bd-article img')]
                .filter(e => e.getClientRects().length)
                .filter(e => {
                  for (let box = e; box && box !== document.body; box = box.parentElement)
@@ -141,6 +141,52 @@ def test_page_fits_a_phone_and_its_pictures_have_words(
         )
         assert hidden == []
         assert silent == []
+
+
+CONTAINED = "() => [...document.querySelectorAll('.drawing, .highlight, .bd-article div.math')]"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("name", ["book/lstm", "book/attention", "book/instructor"])
+def test_what_is_not_laid_out_yet_has_the_height_that_it_will_have(
+    browser: Browser, html: Path, name: str, width: int
+) -> None:
+    with browser.new_context(viewport={"width": width, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(f"file://{html}/{name}.html")
+        settle(page)
+        heights = f"{CONTAINED}.map(e => e.getBoundingClientRect().height)"
+        expected = page.evaluate(heights)
+        page.add_style_tag(content="* { content-visibility: visible !important }")
+        reached = page.evaluate(heights)
+        assert len(expected) > 20
+        assert expected == pytest.approx(reached, abs=4)
+
+
+def test_equations_are_copied_as_latex(browser: Browser, html: Path) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"file://{html}/book/lstm.html")
+        settle(page)
+        copied = page.evaluate(
+            """() => {
+                 const block = document.querySelector('#equation-lstm-hidden');
+                 const line = [...document.querySelectorAll('.bd-article p')].find(
+                   p => p.querySelector('mjx-container'));
+                 const texts = [];
+                 for (const element of [block, line, line.querySelector('mjx-c')]) {
+                   getSelection().selectAllChildren(element);
+                   if (element.matches('mjx-c')) getSelection().extend(line, 9);
+                   const data = new DataTransfer();
+                   document.dispatchEvent(
+                     new ClipboardEvent('copy', {clipboardData: data, cancelable: true}));
+                   texts.push(data.getData('text/plain'));
+                 }
+                 return texts;
+               }"""
+        )
+        assert all("$" in text for text in copied), copied
+        assert r"h^{(t)} = o^{(t)} \odot \tanh C^{(t)}" in copied[0]
 
 
 def test_search_finds_terms_without_a_server(browser: Browser, html: Path) -> None:

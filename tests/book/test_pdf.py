@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mathematics import typeset
 from playwright.sync_api import Browser
 from pypdf import PdfReader
 
@@ -14,23 +15,21 @@ CONFIG = {
     "title": "Networks",
     "author": "The authors",
     "copyright": "2026",
-    "sphinx": {
-        "config": {"mathjax_path": "mathjax/tex-chtml-full.js", "course_description": "A course."}
-    },
+    "sphinx": {"config": {"course_description": "A course."}},
 }
 TOC = {"root": "book/one", "parts": [{"caption": "More", "chapters": [{"file": "book/two"}]}]}
 LINE = "x = " + " + ".join(f"term_{k:02d}" for k in range(30))
 PAGE = """<!DOCTYPE html><html><head>
-<link rel="stylesheet" href="../_static/styles/pydata-sphinx-theme.css?digest=1">
-<link rel="stylesheet" href="../_static/styles/sphinx-book-theme.css">
-<link rel="stylesheet" href="../_static/book.css"></head>
+<link rel="stylesheet" href="../_static/styles/course.css?v=1"></head>
 <body><nav>Sidebar</nav><article class="bd-article">{body}</article><footer>Next</footer></body>
 </html>"""
+SYMBOL, _ = typeset("h^{(t)}", display=False)
+LONG, _ = typeset(" + ".join(["abcdefgh"] * 14), display=True)
 ONE = f"""<section id="one"><h1>First page<a class="headerlink" href="#one">#</a></h1>
-<p>Symbol <span class="math notranslate nohighlight">\\(h^{{(t)}}\\)</span> and a link to
+<p>Symbol <span class="math notranslate nohighlight">{SYMBOL}</span> and a link to
 <a class="reference internal" href="two.html#deep">the second</a>, one to
 <a href="../genindex.html">the index</a>, one to <a href="https://example.org/">a site</a>.</p>
-<div class="math" id="e"><span class="eqno">(1)</span>\\[{" + ".join(["abcdefgh"] * 14)}\\]</div>
+<div class="math" id="e"><span class="eqno">(1)</span>{LONG}</div>
 <details class="sd-sphinx-override sd-dropdown sd-card">
 <summary class="sd-summary-title">Answer</summary><p>Folded words.</p></details>
 <details class="admonition hide above-input"><summary>Show</summary><p>Plot set-up.</p></details>
@@ -103,9 +102,18 @@ def test_nothing_is_wider_than_the_paper(browser: Browser, folder: Path) -> None
     assert max(places) < float(page.mediabox.width) - margin
 
 
-def test_what_is_broken_is_not_printed(browser: Browser, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("put", "reason"),
+    [
+        ('<span class="problematic">:ref:</span>', ":ref:"),
+        ('<div style="width: 1200px">wide</div>', "too wide: <div style="),
+    ],
+)
+def test_what_is_broken_is_not_printed(
+    browser: Browser, folder: Path, put: str, reason: str
+) -> None:
     path = folder / "book" / "two.html"
-    path.write_text(path.read_text().replace("Here.", r'<span class="math">\(\oops\)</span>'))
-    with pytest.raises(SystemExit, match="broken"):
+    path.write_text(path.read_text().replace("Here.", put))
+    with pytest.raises(SystemExit, match=f"broken.*{reason}"):
         pdf.make(browser, folder, TOC, CONFIG, folder / "book.pdf")
     assert not (folder / "book.pdf").exists()

@@ -1,0 +1,186 @@
+"""One small style sheet in place of a dozen, and scripts that do not hold up a page.
+
+The theme and the extensions bring 550 kB of style sheets, most of it for things that no page
+of the book shows. At the end of a build, the sheets that the pages name are put together into
+one, less the rules that cannot apply: those whose selector asks for a class or an identifier
+that stands on no page and in no script.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import tinycss2
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.typing import ExtensionMetadata
+
+SHEET = "styles/course.css"  # in _static
+LINK = re.compile(r'<link\b[^>]*\bhref="([^"]*?_static/)([^"?]+\.css)[^"]*"[^>]*>\s*')
+SCRIPT = re.compile(r"<script (?=[^>]*\bsrc=)(?![^>]*\b(?:defer|documentation_options\.js))")
+ICONS = re.compile(r'<script defer src="[^"]*/fontawesome\.js[^"]*"></script>')
+MADE_OF = re.compile(r"/\* Made of (.*?) \*/")
+NAMES = re.compile(r'\b(?:class|id)="([^"]*)"')
+WORDS = re.compile(r"[\w-]+")
+ADDRESS = re.compile(r"""url\((["']?)(?!["']?(?:data:|[a-z]+://|/|#))([^)"']+)\1\)""")
+NESTING = ("media", "supports", "layer", "container")
+
+
+class Names:
+    """The classes and identifiers that pages have or that scripts may give."""
+
+    def __init__(self, pages: Iterable[str], scripts: Iterable[str]) -> None:
+        self._known = {
+            name for page in pages for found in NAMES.findall(page) for name in found.split()
+        }
+        self._known |= {word for script in scripts for word in WORDS.findall(script)}
+        # Scripts put names together: "bs-" and what follows.
+        self._beginnings = tuple(w for w in self._known if len(w) > 2 and w.endswith("-"))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._known or name.startswith(self._beginnings)
+
+
+def can_apply(selector: list[Any], names: Names) -> bool:
+    """Tell whether all classes and identifiers exist that a selector itself asks for."""
+    after_dot = False
+    for token in selector:
+        named = (after_dot and token.type == "ident") or token.type == "hash"
+        if named and token.value not in names:
+            return False
+        after_dot = token == "."
+    return True
+
+
+def selectors(prelude: list[Any], names: Names) -> str:
+    """Return a rule's selectors, those that can apply."""
+    groups: list[list[Any]] = [[]]
+    for token in prelude:
+        if token == ",":
+            groups.append([])
+        else:
+            groups[-1].append(token)
+    return ",".join(
+        tinycss2.serialize(group).strip() for group in groups if can_apply(group, names)
+    )
+
+
+def small(tokens: list[Any]) -> str:
+    """Write without needless space."""
+    return " ".join(tinycss2.serialize(tokens).split())
+
+
+class Collector:
+    """Puts style sheets together."""
+
+    def __init__(self, static: Path, names: Names) -> None:
+        self.static = static
+        self.names = names
+
+    def sheet(self, path: Path) -> str:
+        """Return what can apply of a style sheet and of those that it imports."""
+        text = path.read_text(encoding="utf-8")
+        parsed = tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True)
+        return self._rules(parsed, path)
+
+    def _rules(self, parsed: list[Any], path: Path) -> str:
+        parts = []
+        for rule in parsed:
+            if rule.type == "error":
+                raise ValueError(f"{path.name}: line {rule.source_line}: {rule.message}")
+            if rule.type == "qualified-rule":
+                asked = selectors(rule.prelude, self.names)
+                if asked:
+                    parts.append(f"{asked}{{{self._rebased(small(rule.content), path)}}}")
+            elif rule.at_keyword == "import":
+                [address] = [t.value for t in rule.prelude if t.type in ("string", "url")]
+                parts.append(self.sheet(path.parent / address.split("?")[0]))
+            elif rule.at_keyword in NESTING and rule.content is not None:
+                nested = tinycss2.parse_rule_list(
+                    rule.content, skip_comments=True, skip_whitespace=True
+                )
+                if inside := self._rules(nested, path):
+                    parts.append(f"@{rule.at_keyword} {small(rule.prelude)}{{{inside}}}")
+            elif rule.at_keyword != "charset":
+                parts.append(self._rebased(small([rule]), path))
+        return "".join(parts)
+
+    def _rebased(self, text: str, path: Path) -> str:
+        """Let relative addresses start from the one sheet's folder."""
+        here = (self.static / SHEET).parent
+
+        def turn(match: re.Match[str]) -> str:
+            return f'url("{Path(os.path.relpath(path.parent / match[2], here)).as_posix()}")'
+
+        return ADDRESS.sub(turn, text)
+
+
+class OneSheet:
+    """The sheets that pages name, and the one that stands for them."""
+
+    def __init__(self) -> None:
+        self.named: dict[str, None] = {}
+
+    def lighten(self, head: str, page: str) -> str:
+        """Return a page's head with the one sheet, and with scripts that wait for the page.
+
+        The search page keeps its scripts as they are: they come in two parts, and the second
+        builds on the first.
+        """
+        head = ICONS.sub("", head)
+        found = LINK.findall(head)
+        if found:
+            self.named.update(dict.fromkeys(name for _, name in found))
+            link = f'<link rel="stylesheet" type="text/css" href="{found[0][0]}{SHEET}" />\n'
+            links = iter([link])
+            head = LINK.sub(lambda _: next(links, ""), head)
+        return head if page == "search" else SCRIPT.sub("<script defer ", head)
+
+    def offer(
+        self,
+        app: Sphinx,
+        page: str,
+        template: str,
+        context: dict[str, Any],
+        doctree: nodes.document | None,
+    ) -> None:
+        """Offer ``lighten`` to ``_templates/layout.html``."""
+        context["lighten"] = lambda head: self.lighten(head, page)
+
+    def write(self, app: Sphinx, error: Exception | None) -> None:
+        """Write the one sheet, if pages were written."""
+        if error is None and app.builder.format == "html" and self.named:
+            write(Path(app.outdir), list(self.named))
+
+
+def write(html: Path, named: list[str]) -> None:
+    """Put sheets together, after those that earlier builds named, and let all pages ask for it.
+
+    The address holds a digest of the sheet, so that no browser keeps an old one.
+    """
+    target = html / "_static" / SHEET
+    if target.is_file() and (earlier := MADE_OF.match(target.read_text(encoding="utf-8"))):
+        named = list(dict.fromkeys([*earlier[1].split(), *named]))
+    pages = {path: path.read_text(encoding="utf-8") for path in html.rglob("*.html")}
+    scripts = [path.read_text(encoding="utf-8") for path in (html / "_static").rglob("*.js")]
+    collector = Collector(html / "_static", Names(pages.values(), scripts))
+    parts = [collector.sheet(html / "_static" / name) for name in named]
+    text = f"/* Made of {' '.join(named)} */\n" + "\n".join(parts) + "\n"
+    target.write_text(text, encoding="utf-8")
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    for path, page in pages.items():
+        new = re.sub(rf'(_static/{SHEET})(?:\?v=\w+)?"', rf'\1?v={digest}"', page)
+        if new != page:
+            path.write_text(new, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Register the events, the last after others have written their sheets."""
+    sheet = OneSheet()
+    app.connect("html-page-context", sheet.offer)
+    app.connect("build-finished", sheet.write, priority=600)
+    # What one process writes, another would not know of.
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": False}
