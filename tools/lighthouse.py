@@ -31,7 +31,9 @@ TIMES = ("first-contentful-paint", "largest-contentful-paint", "total-blocking-t
 
 
 class Compressed(http.server.SimpleHTTPRequestHandler):
-    """A file server that compresses text."""
+    """A file server that compresses text and keeps connections."""
+
+    protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -78,6 +80,7 @@ def main() -> int:
     if not (HTML / "index.html").is_file():
         sys.exit("error: no book in _build/html; run make book")
     missed = False
+    warnings: dict[str, None] = {}
     handler = functools.partial(Compressed, directory=str(HTML))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -90,8 +93,11 @@ def main() -> int:
                 )
                 shown = ", ".join(f"{name} {100 * score:.0f}" for name, score in scores.items())
                 print(f"{page}, {form}: {shown} ({times})")
+                warnings.update(dict.fromkeys(report["runWarnings"]))
                 missed |= form == "desktop" and min(scores.values()) < AIM
         server.shutdown()
+    for warning in warnings:
+        print(f"Lighthouse warns: {warning}")
     return int(missed)
 
 

@@ -63,9 +63,7 @@ def selectors(prelude: list[Any], names: Names) -> str:
             groups.append([])
         else:
             groups[-1].append(token)
-    return ",".join(
-        tinycss2.serialize(group).strip() for group in groups if can_apply(group, names)
-    )
+    return ",".join(small(group) for group in groups if can_apply(group, names))
 
 
 def small(tokens: list[Any]) -> str:
