@@ -28,7 +28,6 @@ PACKAGES = (
     "sphinx-multitoc-numbering",
     "sphinx-design",
     "sphinx-copybutton",
-    "sphinx-togglebutton",
     "sphinxcontrib-bibtex",
     "numpy",
     "matplotlib",

@@ -21,7 +21,17 @@ from sphinx.util.typing import ExtensionMetadata
 SHEET = "styles/course.css"  # in _static
 LINK = re.compile(r'<link\b[^>]*\bhref="([^"]*?_static/)([^"?]+\.css)[^"]*"[^>]*>\s*')
 SCRIPT = re.compile(r"<script (?=[^>]*\bsrc=)(?![^>]*\b(?:defer|documentation_options\.js))")
-ICONS = re.compile(r'<script defer src="[^"]*/fontawesome\.js[^"]*"></script>')
+# Icons that book.css draws, and orders to load the theme's scripts before its style sheet.
+NEEDLESS = re.compile(
+    r'<script defer src="[^"]*/fontawesome\.js[^"]*"></script>'
+    r'|<link rel="preload" as="script"[^>]*>'
+)
+# A script of an extension, and what a page must have for it to do anything.
+DOES = {
+    "design-tabs.js": "sd-tab-set",
+    "clipboard.min.js": 'class="highlight',
+    "copybutton.js": 'class="highlight',
+}
 MADE_OF = re.compile(r"/\* Made of (.*?) \*/")
 NAMES = re.compile(r'\b(?:class|id)="([^"]*)"')
 WORDS = re.compile(r"[\w-]+")
@@ -128,7 +138,7 @@ class OneSheet:
         The search page keeps its scripts as they are: they come in two parts, and the second
         builds on the first.
         """
-        head = ICONS.sub("", head)
+        head = NEEDLESS.sub("", head)
         found = LINK.findall(head)
         if found:
             self.named.update(dict.fromkeys(name for _, name in found))
@@ -145,8 +155,14 @@ class OneSheet:
         context: dict[str, Any],
         doctree: nodes.document | None,
     ) -> None:
-        """Offer ``lighten`` to ``_templates/layout.html``."""
+        """Drop scripts that have nothing to do; offer ``lighten`` to the page's template."""
         context["lighten"] = lambda head: self.lighten(head, page)
+        body = context.get("body", "")
+        context["script_files"] = [
+            script
+            for script in context.get("script_files", [])
+            if DOES.get(Path(str(getattr(script, "filename", ""))).name, "") in body
+        ]
 
     def write(self, app: Sphinx, error: Exception | None) -> None:
         """Write the one sheet, if pages were written."""

@@ -1,6 +1,8 @@
 """The one style sheet: what it keeps, what it leaves out."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import stylesheet
@@ -95,9 +97,28 @@ def test_head_has_one_sheet_and_no_script_that_blocks() -> None:
     new = sheet.lighten(head, "book/rnn")
     assert new.count('rel="stylesheet"') == 1
     assert 'href="../_static/styles/course.css"' in new
-    assert '<link rel="preload" as="script"' in new
+    assert '<link rel="preload" as="script"' not in new
     assert '<script defer src="../_static/doctools.js?v=1">' in new
     assert "<script>let a" in new
     assert '<script src="../_static/documentation_options.js' in new
     assert "defer" not in sheet.lighten(head, "search")
     assert list(sheet.named)[:2] == ["styles/theme.css", "book.css"]
+
+
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        ("<p>Words</p>", ["doctools.js", None]),
+        ('<div class="highlight">', ["doctools.js", "copybutton.js", None]),
+        ('<div class="sd-tab-set">', ["doctools.js", "design-tabs.js", None]),
+    ],
+)
+def test_page_has_the_scripts_that_have_something_to_do(body: str, left: list[str | None]) -> None:
+    names = ["_static/doctools.js?v=1", "_static/copybutton.js", "_static/design-tabs.js", None]
+    scripts = [SimpleNamespace(filename=name) for name in names]
+    context: dict[str, Any] = {"body": body, "script_files": scripts}
+    stylesheet.OneSheet().offer(None, "a", "", context, None)  # type: ignore[arg-type]
+    found = [
+        s.filename and s.filename.split("/")[-1].split("?")[0] for s in context["script_files"]
+    ]
+    assert found == left
