@@ -85,8 +85,10 @@ def inline(svg: str, alt: str) -> str:
     if not size:
         raise ValueError("svg: expected a width and a height")
     style = f"--natural: {size[1]}px; --shape: {size[1]} / {size[2]}"
-    drawing = svg.replace("<svg ", f'<svg aria-label="{escape(alt)}" ', 1).strip()
-    return f'<div class="scroll diagram"><div class="drawing" style="{style}">{drawing}</div></div>'
+    # The description is outside of what a browser need not lay out, and so is always there.
+    drawing = f'<div class="drawing" role="img" aria-label="{escape(alt)}" style="{style}">'
+    hidden = svg.replace(' role="img"', ' aria-hidden="true"', 1).strip()
+    return f'<div class="scroll diagram">{drawing}{hidden}</div></div>'
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

@@ -1,7 +1,7 @@
 """Last touches to the pages.
 
-Images and listings wait until they are near and do not move the text when they come; references
-have the role that their list asks for. What no page loads is left out of the book.
+Images wait until they are near and do not move the text when they come; references have the
+role that their list asks for. What no page loads is left out of the book.
 """
 
 import re
@@ -17,7 +17,6 @@ from sphinx.util.typing import ExtensionMetadata
 IMAGE = re.compile(
     r'<img (?![^>]*\bloading=)([^>]*\bsrc="[^"]*_images/([^"]+\.(?:png|svg))"[^>]*)>'
 )
-LISTING = re.compile(r'<div class="highlight">(<pre>.*?</pre>)', re.DOTALL)
 # Of _static: source maps, icons that book.css draws, texts for tooltips in 47 languages, templates.
 UNUSED = (
     "scripts/*.map",
@@ -43,7 +42,7 @@ def picture_size(path: Path) -> tuple[int, int]:
 def finish_body(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """Tell the size of plots and listings, let the browser load plots late, and mend roles."""
+    """Give every plot its size in pixels, let the browser load it late, and mend roles."""
     if "body" not in context:
         return
     sources = {name: path for path, name in app.builder.images.items()}
@@ -56,11 +55,7 @@ def finish_body(
             size = f'width="{width}" height="{height}" '
         return f'<img loading="lazy" decoding="async" {size}{match[1]}>'
 
-    def count(match: re.Match[str]) -> str:
-        lines = match[1].count("\n")
-        return f'<div class="highlight" style="--lines: {lines}">{match[1]}'
-
-    body = LISTING.sub(count, IMAGE.sub(add, context["body"]))
+    body = IMAGE.sub(add, context["body"])
     # The role that docutils gives to a reference is deprecated, and wrong in its list.
     body = body.replace('role="doc-biblioentry"', 'role="listitem"')
     # A folded cell is named by what is written on it.

@@ -10,7 +10,7 @@ import functools
 import html
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from docutils import nodes
 from myst_parser.sphinx_ext.mathjax import html_visit_displaymath
@@ -51,20 +51,28 @@ globalThis.MathJax = {
 };
 (0, eval)(%(startup)s);
 
-// An equation as HTML, and its height in em.
+// An equation as HTML, and its size in em.
 globalThis.typeset = (tex, display) => {
   const { document, adaptor, output } = MathJax.startup;
   const item = new document.options.MathItem(tex, document.inputJax[0], display);
   item.setMetrics(16, 16 * output.font.params.x_height, 80 * 16, 1e6, 1);
   item.start.node = adaptor.body(document.document);
   item.convert(document);
-  const { h, d } = output.getBBox(item, document);
+  const { w, h, d } = output.getBBox(item, document);
   const made = item.typesetRoot;
   const [foreign] = adaptor.tags(made, "mjx-utext");
   if (foreign) throw Error(`no glyph for ${adaptor.textContent(foreign)}`);
-  return JSON.stringify({ html: adaptor.outerHTML(made), height: h + d });
+  return JSON.stringify([adaptor.outerHTML(made), w, h + d]);
 };
 """
+
+
+class Typeset(NamedTuple):
+    """An equation as HTML, and its size in em of its own font."""
+
+    html: str
+    width: float
+    height: float
 
 
 class Typesetter:
@@ -87,8 +95,8 @@ class Typesetter:
     def _source(name: str) -> str:
         return (HOME / f"{name}.js").read_text(encoding="utf-8")
 
-    def typeset(self, tex: str, display: bool) -> tuple[str, float]:
-        """Return an equation as HTML, and its height in em of its font.
+    def typeset(self, tex: str, display: bool) -> Typeset:
+        """Typeset an equation.
 
         Raises
         ------
@@ -100,9 +108,9 @@ class Typesetter:
         except JSEvalException as error:
             reason = str(error).split("Error: ", 1)[-1].split("\n", 1)[0]
             raise ValueError(f"{tex!r}: {reason}") from error
-        result = json.loads(made)
+        written, width, height = json.loads(made)
         source = f'<mjx-container data-latex="{html.escape(tex)}" '
-        return result["html"].replace("<mjx-container ", source, 1), result["height"]
+        return Typeset(written.replace("<mjx-container ", source, 1), width, height)
 
     def style(self) -> str:
         """Return the style sheet of every symbol that there is."""
@@ -119,24 +127,24 @@ def typesetter() -> Typesetter:
 
 
 @functools.cache
-def typeset(tex: str, display: bool) -> tuple[str, float]:
+def typeset(tex: str, display: bool) -> Typeset:
     """Typeset an equation once, however often it stands in the book."""
     return typesetter().typeset(tex, display)
 
 
-def visit(node: nodes.Element, tex: str, display: bool) -> tuple[str, float]:
+def visit(node: nodes.Element, tex: str, display: bool) -> Typeset:
     """Typeset the equation of a node; where that fails, warn and show its source."""
     try:
         return typeset(tex, display)
     except ValueError as error:
         logger.warning("equation %s", error, location=node, type="mathematics")
-        return f"<code>{html.escape(tex)}</code>", 1.0
+        return Typeset(f"<code>{html.escape(tex)}</code>", 0, 0)
 
 
 def visit_inline(self: Any, node: nodes.math) -> None:
     """Write an equation within a line."""
     self.body.append(self.starttag(node, "span", "", CLASS="math notranslate nohighlight"))
-    self.body.append(visit(node, node.astext(), display=False)[0] + "</span>")
+    self.body.append(visit(node, node.astext(), display=False).html + "</span>")
     raise nodes.SkipNode
 
 
@@ -150,9 +158,9 @@ def visit_block(self: Any, node: nodes.math_block) -> None:
         left, right = self.builder.config.mathjax_display
         before, _, rest = written.partition(left)
         tex, _, after = rest.rpartition(right)
-        made, height = visit(node, html.unescape(tex).strip(), display=True)
-        before = before.replace("<div ", f'<div style="--height: {height:.2f}" ', 1)
-        self.body[start:] = [before, made, after]
+        made = visit(node, html.unescape(tex).strip(), display=True)
+        size = f"--width: {made.width:.3f}; --height: {made.height:.3f}"
+        self.body[start:] = [before.replace("<div ", f'<div style="{size}" ', 1), made.html, after]
         raise
 
 

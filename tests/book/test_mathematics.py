@@ -15,7 +15,7 @@ from mathematics import typeset
 
 @pytest.mark.parametrize("display", [False, True])
 def test_equation_is_drawn_and_can_be_read_out(display: bool) -> None:
-    made, height = typeset(r"h_t = \tanh\left(a < b\right)", display)
+    made, width, height = typeset(r"h_t = \tanh\left(a < b\right)", display)
     box = ElementTree.fromstring(made)
     drawn, read = box
     assert (box.tag, drawn.get("aria-hidden")) == ("mjx-container", "true")
@@ -24,11 +24,13 @@ def test_equation_is_drawn_and_can_be_read_out(display: bool) -> None:
     symbols = [e.text for e in read.iter() if e.tag.endswith(("}mi", "}mo"))]
     assert [s for s in symbols if s != "\u2061"] == ["h", "t", "=", "tanh", "(", "a", "<", "b", ")"]
     assert 0.9 < height < 1.2
+    assert 7 < width < 9
 
 
 def test_height_is_that_of_the_rows() -> None:
     rows = r"\begin{aligned} a &= b \\ c &= d \\ e &= f \end{aligned}"
-    assert typeset(rows, True)[1] == pytest.approx(3 * typeset(r"\Big|", True)[1], rel=0.3)
+    one = typeset(r"\Big|", True).height
+    assert typeset(rows, True).height == pytest.approx(3 * one, rel=0.3)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_equation_on_its_own_line_stands_where_its_source_would(tex: str) -> Non
     with pytest.raises(nodes.SkipNode):
         mathematics.visit_block(out, node)
     written = "".join(out.body)
-    assert written.startswith('<div style="--height: ')
+    assert written.startswith('<div style="--width: ')
     assert written.rstrip().endswith("</mjx-container></div>")
     assert "\\[" not in written.split("data-latex")[0]
 

@@ -23,8 +23,8 @@ PAGE = """<!DOCTYPE html><html><head>
 <link rel="stylesheet" href="../_static/styles/course.css?v=1"></head>
 <body><nav>Sidebar</nav><article class="bd-article">{body}</article><footer>Next</footer></body>
 </html>"""
-SYMBOL, _ = typeset("h^{(t)}", display=False)
-LONG, _ = typeset(" + ".join(["abcdefgh"] * 14), display=True)
+SYMBOL = typeset("h^{(t)}", display=False).html
+LONG = typeset(" + ".join(["abcdefgh"] * 14), display=True).html
 ONE = f"""<section id="one"><h1>First page<a class="headerlink" href="#one">#</a></h1>
 <p>Symbol <span class="math notranslate nohighlight">{SYMBOL}</span> and a link to
 <a class="reference internal" href="two.html#deep">the second</a>, one to
