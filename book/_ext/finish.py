@@ -20,6 +20,7 @@ IMAGE = re.compile(
 # Of _static: source maps, icons that book.css draws, texts for tooltips in 47 languages, templates.
 UNUSED = (
     "scripts/*.map",
+    "styles/*.map",
     "scripts/fontawesome.js*",
     "vendor/fontawesome/webfonts/*.ttf",
     "vendor/fontawesome/webfonts/fa-[!s]*",
