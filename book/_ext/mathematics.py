@@ -33,7 +33,7 @@ FONTS = "mathjax/fonts"  # seen from the style sheet
 
 logger = logging.getLogger(__name__)
 
-# The file that an equation's parts ask for is evaluated from memory.
+# MathJax's loader asks for its parts by name; they are evaluated from memory.
 START = """
 globalThis.global = globalThis;
 globalThis.MathJax = {
@@ -164,12 +164,6 @@ def visit_block(self: Any, node: nodes.math_block) -> None:
         raise
 
 
-def add_sheet(app: Sphinx) -> None:
-    """Let every page load the style sheet."""
-    if app.builder.format == "html":
-        app.add_css_file(SHEET)
-
-
 def write_sheet(app: Sphinx, error: Exception | None) -> None:
     """Write the style sheet."""
     if error is None and app.builder.format == "html":
@@ -179,7 +173,7 @@ def write_sheet(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the renderer: ``html_math_renderer: typeset``."""
     app.add_html_math_renderer("typeset", (visit_inline, None), (visit_block, None))
-    app.connect("builder-inited", add_sheet)
+    app.add_css_file(SHEET)
     app.connect("build-finished", write_sheet, priority=400)
     # One V8 does not survive a fork.
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": False}

@@ -176,8 +176,9 @@ def write(html: Path, named: list[str]) -> None:
     The address holds a digest of the sheet, so that no browser keeps an old one.
     """
     target = html / "_static" / SHEET
-    if target.is_file() and (earlier := MADE_OF.match(target.read_text(encoding="utf-8"))):
-        named = list(dict.fromkeys([*earlier[1].split(), *named]))
+    if target.is_file() and (made := MADE_OF.match(target.read_text(encoding="utf-8"))):
+        earlier = [name for name in made[1].split() if (html / "_static" / name).is_file()]
+        named = list(dict.fromkeys([*earlier, *named]))
     pages = {path: path.read_text(encoding="utf-8") for path in html.rglob("*.html")}
     scripts = [path.read_text(encoding="utf-8") for path in (html / "_static").rglob("*.js")]
     collector = Collector(html / "_static", Names(pages.values(), scripts))

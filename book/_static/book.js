@@ -1,31 +1,22 @@
 // A region that scrolls sideways must be reachable from the keyboard; one that does not, need not.
-// What is far from sight is not laid out yet, and measuring it lays it out: a little at a time.
 (() => {
-  const BITE = 12; // milliseconds, of the 50 after which a page feels stuck
-  const root = document.documentElement;
   const selector =
     ".scroll, .highlight pre, .cell_output pre, .pst-scrollable-table-container, .output.text_html, " +
     "mjx-container[display]";
-  let waiting = new Set();
-  const bite = () => {
-    const end = performance.now() + BITE;
-    for (const element of waiting) {
-      waiting.delete(element);
-      if (element.scrollWidth > element.clientWidth + 1) element.tabIndex = 0;
-      else element.removeAttribute("tabindex");
-      if (performance.now() > end) break;
-    }
-    if (waiting.size) setTimeout(bite);
-    else root.dataset.reachable = "done";
+  const update = () => {
+    const regions = [...document.querySelectorAll(selector)];
+    // All are measured before any is changed, so that the page is laid out once.
+    const scrolls = regions.map((region) => region.scrollWidth > region.clientWidth + 1);
+    regions.forEach((region, k) => {
+      if (scrolls[k]) region.tabIndex = 0;
+      else region.removeAttribute("tabindex");
+    });
+    document.documentElement.dataset.reachable = "done";
   };
-  const all = () => {
-    const idle = !waiting.size;
-    waiting = new Set(document.querySelectorAll(selector));
-    if (idle) setTimeout(bite);
-  };
-  window.addEventListener("load", all);
-  window.addEventListener("resize", all);
-  document.addEventListener("toggle", all, true);
+  const later = () => window.requestAnimationFrame(update);
+  window.addEventListener("load", later);
+  window.addEventListener("resize", later);
+  document.addEventListener("toggle", later, true);
 })();
 
 // What is copied holds an equation as the LaTeX that it was written in.

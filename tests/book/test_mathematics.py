@@ -76,17 +76,28 @@ def test_error_is_a_warning_at_its_place(monkeypatch: pytest.MonkeyPatch) -> Non
     assert r"<code>\nope&lt;1</code>" in out.body[-1]
 
 
-@pytest.mark.parametrize("tex", [r"a \\[2pt] b", "a < b\n\nc > d", r"\begin{matrix}1\end{matrix}"])
-def test_equation_on_its_own_line_stands_where_its_source_would(tex: str) -> None:
+@pytest.mark.parametrize(
+    ("tex", "classes", "typeset_as"),
+    [
+        ("a < b", [], "a < b"),
+        (r"a \\[2pt] b", [], r"\begin{split}a \\[2pt] b\end{split}"),
+        (r"[a \\] b", [], r"\begin{split}[a \\] b\end{split}"),
+        (r"\begin{align} a &= b \\] c \end{align}", ["amsmath"], None),
+    ],
+)
+def test_equation_on_its_own_line_stands_where_its_source_would(
+    tex: str, classes: list[str], typeset_as: str | None
+) -> None:
     out = Translator()
-    node = nodes.math_block(tex, tex, nowrap=False, number=None, classes=["amsmath"])
-    node["classes"] = []
+    node = nodes.math_block(tex, tex, nowrap=bool(classes), number=None, classes=classes)
     with pytest.raises(nodes.SkipNode):
         mathematics.visit_block(out, node)
-    written = "".join(out.body)
-    assert written.startswith('<div style="--width: ')
-    assert written.rstrip().endswith("</mjx-container></div>")
-    assert "\\[" not in written.split("data-latex")[0]
+    box = ElementTree.fromstring("".join(out.body))
+    assert "--height: " in box.get("style", "")
+    assert not (box.text or "").strip()
+    [equation] = box
+    assert not (equation.tail or "").strip()
+    assert equation.get("data-latex") == (typeset_as or tex)
 
 
 def test_fonts_that_the_sheet_names_are_there() -> None:

@@ -67,6 +67,16 @@ def test_imports_are_taken_in_and_order_is_kept(book: Path) -> None:
     assert written.index("a{") < written.index("b{") < written.index("c{")
 
 
+def test_address_still_leads_to_its_file(book: Path) -> None:
+    for sheet in ("styles/theme.css", "book.css", "vendor/a/b.css"):
+        path = book / "_static" / sheet
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(".used{background: url(icon.png)}")
+    written = one(book, "styles/theme.css", "book.css", "vendor/a/b.css")
+    found = [part.split('"')[1] for part in written.split("url(")[1:]]
+    assert found == ["icon.png", "../icon.png", "../vendor/a/icon.png"]
+
+
 def test_page_names_the_one_sheet_and_its_digest(book: Path) -> None:
     (book / "_static" / "book.css").write_text(".used{top: 0}")
     one(book, "book.css")
@@ -82,6 +92,8 @@ def test_build_of_one_page_keeps_the_sheets_of_the_others(book: Path) -> None:
         (book / "_static" / f"{name}.css").write_text(f".used{{content: '{name}'}}")
     one(book, "other.css", "book.css")
     assert one(book, "book.css").count("content") == 2
+    (book / "_static" / "other.css").unlink()
+    assert one(book, "book.css").count("content") == 1, "an extension that is gone"
 
 
 def test_broken_sheet_is_named(book: Path) -> None:
