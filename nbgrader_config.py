@@ -32,5 +32,5 @@ c.GenerateFeedback.preprocessors = [
     "grading.preprocessors.PlainFeedback",
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
-c.ZipCollectApp.extractor_plugin = "grading.preprocessors.SafeExtractor"
-c.ZipCollectApp.collector_plugin = "grading.preprocessors.PlatformCollector"
+c.ZipCollectApp.extractor_plugin = "grading.lms.SafeExtractor"
+c.ZipCollectApp.collector_plugin = "grading.lms.PlatformCollector"

@@ -377,7 +377,7 @@ class Course:
 
     def submission(self, assignment: Assignment, student: str) -> Submission | None:
         """Look at a learner's submission; ``None`` where there is none."""
-        from grading.preprocessors import read_timestamp
+        from grading.timestamps import read_timestamp
 
         folder = self.folder("submitted", student, assignment.name)
         if not os.path.lexists(folder):
