@@ -576,7 +576,8 @@ class Attention:
         T, N, _ = validate.array("keys", keys, ("T", "N", "H")).shape
         validate.array("values", values, (T, N, "V"))
         mask = key_mask(T, N, lengths, mask)
-        lengths = np.full(N, T) if lengths is None else np.asarray(lengths)
+        lengths = np.full(N, T) if lengths is None else lengths
+        lengths = validate.integers("lengths", lengths, (N,), 1, T)
         return Prepared(keys, self.score.prepare(params, keys), values, mask, lengths)
 
     def attend(

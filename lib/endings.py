@@ -33,8 +33,8 @@ def _check_targets(
     T, N, K = predictions.tokens.shape
     targets = validate.integers("targets", targets, (T, N), 0, K - 1)
     longest = T if predictions.length is None else min(T, predictions.length.shape[1])
-    lengths = np.full(N, T) if lengths is None else np.asarray(lengths)
-    validate.lengths(lengths, longest, N)
+    lengths = np.full(N, T) if lengths is None else lengths
+    lengths = validate.integers("lengths", lengths, (N,), 1, longest)
     last = np.arange(T)[:, None] == lengths - 1
     return targets, lengths, length_mask(lengths, T), last
 

@@ -26,8 +26,7 @@ def length_mask(lengths: np.ndarray, steps: int) -> np.ndarray:
 
     Equations: rnn-mask.
     """
-    lengths = np.asarray(lengths)
-    validate.lengths(lengths, steps, len(lengths))
+    lengths = validate.integers("lengths", lengths, ("N",), 1, steps)
     return (np.arange(steps)[:, None] < lengths).astype(np.float64)
 
 

@@ -4,7 +4,7 @@ Every public function of ``lib`` checks its input through this module, so that
 all error messages read alike: ``xs: expected shape (T, N, 3), got (5, 3)``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -40,7 +40,27 @@ def shape(name: str, value: np.ndarray, expected: Sequence[Dim]) -> None:
         raise ValueError(f"{name}: expected shape {_describe(expected)}, got {_describe(got)}")
 
 
-def array(name: str, value: np.ndarray, expected: Sequence[Dim]) -> np.ndarray:
+def plain(name: str, value: object, expected: Sequence[Dim]) -> np.ndarray:
+    """Check that ``value`` is an array and no subclass, whose operators mean something else.
+
+    ``*`` of a ``np.matrix`` is a matrix product; a masked array loses its mask in a cast.
+
+    Raises
+    ------
+    ValueError
+        Where it is another type.
+    """
+    if type(value) is not np.ndarray:
+        raise ValueError(
+            f"{name}: expected a NumPy array of shape {_describe(expected)}, "
+            f"got {type(value).__name__}"
+        )
+    return value
+
+
+def array(
+    name: str, value: np.ndarray, expected: Sequence[Dim], where: np.ndarray | None = None
+) -> np.ndarray:
     """Check a floating-point array and return it.
 
     Parameters
@@ -50,6 +70,8 @@ def array(name: str, value: np.ndarray, expected: Sequence[Dim]) -> np.ndarray:
     value : array
     expected : sequence of int or str
         See :func:`shape`.
+    where : booleans, optional
+        Of the first axes of ``value``: what stands where it is false may be NaN.
 
     Returns
     -------
@@ -61,32 +83,91 @@ def array(name: str, value: np.ndarray, expected: Sequence[Dim]) -> np.ndarray:
     ValueError
         Where ``value`` is not an array of floats, has another shape, or holds NaN.
     """
-    if not isinstance(value, np.ndarray):
-        raise ValueError(
-            f"{name}: expected a NumPy array of shape {_describe(expected)}, "
-            f"got {type(value).__name__}"
-        )
+    _floating(name, plain(name, value, expected), expected)
+    shape(name, value, expected)
+    if np.isnan(value if where is None else value[where]).any():
+        raise ValueError(f"{name}: expected numbers of shape {_describe(expected)}, got NaN")
+    return value
+
+
+def _floating(name: str, value: np.ndarray, expected: Sequence[Dim]) -> None:
     if value.dtype.kind != "f" or value.dtype.itemsize not in (4, 8):
         raise ValueError(
             f"{name}: expected float32 or float64 of shape {_describe(expected)}, "
             f"got dtype {value.dtype} of shape {_describe(value.shape)}"
         )
-    shape(name, value, expected)
-    if np.isnan(value).any():
-        raise ValueError(f"{name}: expected numbers of shape {_describe(expected)}, got NaN")
-    return value
+
+
+def params(name: str, value: object, shapes: object) -> None:
+    """Check the types, fields, exact shapes and dtypes of a tree of parameters.
+
+    A shape that would broadcast, as b (H, 1) for b (H,), is another shape. Numbers are not
+    looked at: a NaN in parameters is for training to find.
+
+    Parameters
+    ----------
+    name : str
+        For the message, which adds the field: ``params.b``.
+    value : tree of arrays
+    shapes : tree of the same type
+        With a plain tuple of integers in the place of each array, and ``None`` for ``None``.
+
+    Raises
+    ------
+    ValueError
+        Naming the first field that differs.
+    """
+    if shapes is not None and type(shapes) is tuple and all(isinstance(n, int) for n in shapes):
+        leaf = plain(name, value, shapes)
+        _floating(name, leaf, shapes)
+        shape(name, leaf, shapes)
+        return
+    for key, child, expected in _fields(name, value, shapes):
+        params(key, child, expected)
+
+
+def _fields(name: str, value: object, expected: object) -> Iterator[tuple[str, object, object]]:
+    """Pair the fields of two trees, where they are of one type."""
+    if type(value) is not type(expected) or (
+        isinstance(expected, tuple) and len(value) != len(expected)  # type: ignore[arg-type]
+    ):
+        wanted = f" of {len(expected)} fields" if isinstance(expected, tuple) else ""
+        raise ValueError(
+            f"{name}: expected {type(expected).__name__}{wanted}, got {type(value).__name__}"
+        )
+    if isinstance(expected, tuple):
+        fields = getattr(expected, "_fields", None)
+        for k, pair in enumerate(zip(value, expected, strict=True)):  # type: ignore[call-overload]
+            yield (f"{name}.{fields[k]}" if fields else f"{name}[{k}]"), *pair
 
 
 def integers(
     name: str, value: np.ndarray, expected: Sequence[Dim], low: int, high: int
 ) -> np.ndarray:
-    """Check an array of integers in ``low <= value <= high`` and return it.
+    """Check integers in ``low <= value <= high`` and return them as int64.
+
+    Smaller or unsigned types wrap where they are computed with: 3 − 5 is 254 in uint8.
+
+    Parameters
+    ----------
+    name : str
+    value : array, or a sequence or number, of any type of integers
+    expected : sequence of int or str
+        See :func:`shape`.
+    low, high : int
+
+    Returns
+    -------
+    int64 array
+        ``value`` itself where it is one.
 
     Raises
     ------
     ValueError
         Where ``value`` is not integral, has another shape, or leaves the range.
     """
+    if isinstance(value, np.ndarray):
+        plain(name, value, expected)
     value = np.asarray(value)
     if value.dtype.kind not in "iu":
         raise ValueError(
@@ -98,18 +179,20 @@ def integers(
         raise ValueError(
             f"{name}: expected integers from {low} to {high}, got {value.min()} to {value.max()}"
         )
-    return value
+    return value.astype(np.int64, copy=False)
 
 
-def lengths(value: np.ndarray | None, steps: int, batch: int) -> np.ndarray | None:
-    """Check the lengths of a padded batch: integers (N,) from 1 to T, or ``None``.
+def lengths(
+    value: np.ndarray | None, steps: int, batch: int, name: str = "lengths"
+) -> np.ndarray | None:
+    """Check the lengths of a padded batch, integers (N,) from 1 to T; return int64, or ``None``.
 
     Raises
     ------
     ValueError
         Where a length is below 1 or above T, or there is not one for each example.
     """
-    return None if value is None else integers("lengths", value, (batch,), 1, steps)
+    return None if value is None else integers(name, value, (batch,), 1, steps)
 
 
 def positive(name: str, value: int) -> int:
@@ -179,15 +262,5 @@ def same_tree(name: str, value: object, expected: object) -> None:
     if isinstance(expected, np.ndarray):
         array(name, value, expected.shape)  # type: ignore[arg-type]
         return
-    if isinstance(expected, tuple):
-        if type(value) is not type(expected) or len(value) != len(expected):  # type: ignore[arg-type]
-            raise ValueError(
-                f"{name}: expected {type(expected).__name__} of {len(expected)} fields, "
-                f"got {type(value).__name__}"
-            )
-        fields = getattr(expected, "_fields", None)
-        for k, (a, b) in enumerate(zip(value, expected, strict=True)):  # type: ignore[call-overload]
-            same_tree(f"{name}.{fields[k]}" if fields else f"{name}[{k}]", a, b)
-        return
-    if type(value) is not type(expected):
-        raise ValueError(f"{name}: expected {type(expected).__name__}, got {type(value).__name__}")
+    for key, child, wanted in _fields(name, value, expected):
+        same_tree(key, child, wanted)

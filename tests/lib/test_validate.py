@@ -25,11 +25,100 @@ def test_good_input_comes_back_itself():
     assert validate.choice("merge", "sum", ["sum"]) == "sum"
     assert validate.fraction("rate", 0) == 0.0
     assert validate.positive_number("rate", np.float32(0.5)) == 0.5
-    ids = np.array([0, 4], np.uint8)
+    ids = np.array([0, 4])
     assert validate.integers("ids", ids, ("N",), 0, 4) is ids
     assert validate.integers("ids", np.zeros(0, int), (0,), 0, 4).shape == (0,)
     assert validate.lengths(None, 5, 2) is None
     np.testing.assert_array_equal(validate.lengths([5, 1], 5, 2), [5, 1])
+
+
+@pytest.mark.parametrize("dtype", [*np.typecodes["AllInteger"], ">i4", ">u8"])
+def test_integers_are_int64_from_the_door_on(dtype):
+    ids = validate.integers("ids", np.array([0, 4], dtype), ("N",), 0, 4)
+    lengths = validate.lengths(np.array([5, 1], dtype), 5, 2)
+    for value in (ids, lengths):
+        assert value.dtype == np.int64
+        assert value.dtype.isnative
+    np.testing.assert_array_equal(lengths - 5, [0, -4])
+    with pytest.raises(ValueError, match="ids: expected integers from 0 to 4"):
+        validate.integers("ids", np.array([0, np.iinfo(dtype).max], dtype), ("N",), 0, 4)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize(
+    "make",
+    [np.matrix, np.ma.MaskedArray, lambda x: np.asarray(x).view(type("My", (np.ndarray,), {}))],
+)
+def test_subclasses_are_refused(make):
+    value = make([[1.0, 2.0]])
+    name = type(value).__name__
+    with pytest.raises(
+        ValueError, match=rf"xs: expected a NumPy array of shape \(1, 2\), got {name}"
+    ):
+        validate.array("xs", value, (1, 2))
+    with pytest.raises(ValueError, match=f"ids: .* got {name}"):
+        validate.integers("ids", make([[1, 2]]), (1, 2), 0, 4)
+    with pytest.raises(ValueError, match=f"p.W: .* got {name}"):
+        validate.params("p", Node(value), Node((1, 2)))
+    with pytest.raises(ValueError, match=f"p.W: .* got {name}"):
+        validate.same_tree("p", Node(value), Node(np.ones((1, 2))))
+
+
+def test_nan_is_allowed_where_it_is_said():
+    xs = np.array([[1.0, 2.0], [np.nan, np.nan]])
+    assert validate.array("xs", xs, (2, 2), where=np.array([True, False])) is xs
+    with pytest.raises(ValueError, match=r"xs: .* got NaN"):
+        validate.array("xs", xs, (2, 2), where=np.array([[True, False], [True, False]]))
+
+
+SHAPES = Node((3, 2), (None, Node((3,))))
+
+
+def test_parameters_of_these_shapes_pass():
+    small = np.ones(3, np.float32)
+    validate.params("p", Node(np.full((3, 2), np.nan), (None, Node(small))), SHAPES)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            Node(np.ones((3, 2)), (None, Node(np.ones((3, 1))))),
+            "p.b[1].W: expected shape (3,), got (3, 1)",
+        ),
+        (
+            Node(np.ones((3, 2)), (None, Node(np.ones(1)))),
+            "p.b[1].W: expected shape (3,), got (1,)",
+        ),
+        (
+            Node(np.ones((1, 3, 2)), (None, Node(np.ones(3)))),
+            "p.W: expected shape (3, 2), got (1, 3, 2)",
+        ),
+        (Node(np.ones((3, 2), int), (None, Node(np.ones(3)))), "p.W: expected float32 or float64"),
+        (
+            Node(np.ones((3, 2), ">f2"), (None, Node(np.ones(3)))),
+            "p.W: expected float32 or float64",
+        ),
+        (
+            Node(3.0, (None, Node(np.ones(3)))),
+            "p.W: expected a NumPy array of shape (3, 2), got float",
+        ),
+        (
+            Node(np.ones((3, 2)), (np.ones(3), Node(np.ones(3)))),
+            "p.b[0]: expected NoneType, got ndarray",
+        ),
+        (
+            Node(np.ones((3, 2)), (None, (np.ones(3),))),
+            "p.b[1]: expected Node of 2 fields, got tuple",
+        ),
+        ((np.ones((3, 2)), None), "p: expected Node of 2 fields, got tuple"),
+        (None, "p: expected Node of 2 fields, got NoneType"),
+    ],
+)
+def test_parameters_that_differ(value, message):
+    with pytest.raises(ValueError, match="p") as error:
+        validate.params("p", value, SHAPES)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
