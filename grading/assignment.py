@@ -91,7 +91,7 @@ def learners_lib(name: str) -> dict[str, bytes]:
     from grading.sources import CHAPTERS, ROOT
 
     if name not in CHAPTERS:
-        wanted = ("__init__", "codec", "checking")
+        wanted = ("__init__", "codec", "checking", "reports", "showing", "validate")
         return {f"{m}.py": (ROOT / "lib" / f"{m}.py").read_bytes() for m in wanted}
     with tempfile.TemporaryDirectory() as scratch:
         learner_lib.build(name, Path(scratch))

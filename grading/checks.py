@@ -111,7 +111,8 @@ def build(slug: str) -> dict[str, Any]:
         if example.also:
             one["also"] = cases[1:]
         built[name] = codec.encode(one, example.decimals)
-    return {"chapter": slug, "examples": {"dict": built}}
+    points = [(exercise.name, exercise.points) for exercise in exercises(slug)]
+    return {"chapter": slug, "points": points, "examples": {"dict": built}}
 
 
 def _mistakes(

@@ -1,39 +1,34 @@
 """What a learner sees when a graded function is checked, and how answers are compared.
 
 ``check(rnn_step)`` in a notebook calls the function on one fixed example, or on a few,
-and says, in words, what is right and what is not. The hidden tests use the same comparison.
+and says, in words, what is right and what is not; ``check.all()`` says it of all of them.
+The hidden tests use the same comparison.
 """
 
 import json
 import os
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-from lib import codec
+from lib import codec, showing
+from lib.reports import UNWRITTEN, Problem, Report, Row, Table, line
 
 RTOL = 1e-6
 ATOL = 1e-8
 
 
-class Problem(NamedTuple):
-    """One thing that is wrong with an answer."""
-
-    output: str
-    """Name of the result, e.g. ``"dW"``."""
-    kind: str
-    """``"structure"``, ``"type"``, ``"shape"``, ``"dtype"``, ``"nan"`` or ``"value"``."""
-    message: str
-    """In words, without any value of the expected answer."""
-    detail: str = ""
-    """The values at the largest error: for visible examples only."""
-
-
 class CheckFailed(AssertionError):
     """A visible check failed while nbgrader was validating the notebook."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Give IPython the report in the place of a traceback, which has no line of theirs."""
+        return [str(self)]
 
 
 def _wrong_steps(wrong: np.ndarray) -> str:
@@ -212,20 +207,6 @@ def named_mistakes(
     return [(name, chosen) for name in wrong] if chosen else []
 
 
-class Report(NamedTuple):
-    """The outcome of a visible check."""
-
-    function: str
-    problems: tuple[Problem, ...]
-    mistakes: tuple[tuple[str, str], ...]
-    text: str
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing was wrong."""
-        return not self.problems
-
-
 class _Examples(Mapping[str, dict[str, Any]]):
     """Examples by function, decoded when asked for: a test needs one of them."""
 
@@ -277,33 +258,70 @@ class Check:
             )
         self.slug = slug
         self.examples: Mapping[str, dict[str, Any]] = _Examples(data["examples"]["dict"])
+        self.points: Mapping[str, float] = MappingProxyType(dict(data.get("points", ())))
+        self._seen: dict[str, str] = {}
 
     def __call__(self, function: Callable[..., Any]) -> None:
-        """Call ``function`` on its examples and print a report.
+        """Call ``function`` on its examples and show a report.
 
         Raises
         ------
         CheckFailed
             Only under ``nbgrader validate``, which counts exceptions.
         """
-        report = self.report(function)
-        print(report.text)
+        report = self.report(function, sys._getframe(1).f_globals)
+        self._seen[report.function] = report.status
+        report = report._replace(total=self._total())
+        showing.show("report", report)
         if not report.ok and os.environ.get("NBGRADER_EXECUTION") == "validate":
             raise CheckFailed(report.text)
 
-    def report(self, function: Callable[..., Any]) -> Report:
+    def all(self) -> None:
+        """Check every function of the notebook and show a table."""
+        scope = sys._getframe(1).f_globals
+        rows = []
+        for name in self.points or self.examples:
+            report = self._report(name, scope[name]) if callable(scope.get(name)) else None
+            self._seen[name] = status = report.status if report else "open"
+            first = line(report.problems[0]) if report and status == "wrong" else ""
+            look_at = report.mistakes[0][1] if report and report.mistakes else first
+            rows.append(Row(name, status, self.points.get(name, 0), look_at))
+        showing.show("table", Table(tuple(rows), self._total()))
+
+    def report(
+        self, function: Callable[..., Any], scope: Mapping[str, Any] = MappingProxyType({})
+    ) -> Report:
         """Call ``function`` on its examples and say what came of the first that is not right.
+
+        Parameters
+        ----------
+        function : callable
+            One of the notebook's functions; decorated, a lambda or a partial as well.
+        scope : mapping of str to object, optional
+            The caller's names: a function is also known by the one that it is bound to.
 
         Raises
         ------
         ValueError
-            Where there is no example for a function of this name.
+            Where there is no example for it.
         """
-        name = function.__name__
-        if name not in self.examples:
-            known = ", ".join(sorted(self.examples))
-            raise ValueError(f"function: expected one of {known}, got {name}")
+        return self._report(self._name(function, scope), function)
+
+    def _name(self, function: Any, scope: Mapping[str, Any]) -> str:
+        if not callable(function):
+            raise ValueError(f"function: expected a function, got {_type(function)}")
+        own = [getattr(one, "__name__", "") for one in _layers(function)]
+        bound = [name for name in self.examples if scope.get(name) is function]
+        for name in (*(name for name in own if not bound or name in bound), *bound):
+            if name in self.examples:
+                return name
+        known = ", ".join(sorted(self.examples))
+        came = next(filter(None, own), type(function).__name__)
+        raise ValueError(f"function: expected one of {known}, got {came}")
+
+    def _report(self, name: str, function: Callable[..., Any]) -> Report:
         example = self.examples[name]
+        outputs = tuple(example["outputs"])
         cases = [
             {**example, "words": ""},
             *({**example, **more} for more in example.get("also", [])),
@@ -321,27 +339,26 @@ class Check:
                     for arg in mutated
                 ]
             if problems:
-                mistakes = [] if error else named_mistakes(got, case, problems)
-                text = _text(name, case["words"], problems, mistakes)
-                return Report(name, tuple(problems), tuple(mistakes), text)
-        right = "the example is" if len(cases) == 1 else f"all {len(cases)} examples are"
-        return Report(name, (), (), f"{name}: {right} right ({', '.join(example['outputs'])}).")
+                mistakes = () if error else tuple(named_mistakes(got, case, problems))
+                return Report(name, tuple(problems), mistakes, outputs, case["words"], len(cases))
+        return Report(name, (), (), outputs, examples=len(cases))
+
+    def _total(self) -> str:
+        right = [name for name, status in self._seen.items() if status == "right"]
+        total = f"{len(right)} of {len(self.examples)} right"
+        if not self.points:
+            return f"{total}."
+        earned, all_points = sum(self.points[name] for name in right), sum(self.points.values())
+        return f"{total}, {earned:g} of {all_points:g} points visible."
 
 
-def _text(name: str, words: str, problems: list[Problem], mistakes: list[tuple[str, str]]) -> str:
-    lines = [f"{name}: not right yet{f' ({words})' if words else ''}."]
-    for problem in problems:
-        line = (
-            problem.message if problem.kind == "error" else f"{problem.output}: {problem.message}"
-        )
-        lines.append("  " + line.replace("\n", "\n  "))
-        if problem.detail:
-            lines.append(f"    {problem.detail}")
-    if mistakes:
-        listed = ", ".join(output for output, _ in mistakes)
-        verb = "equals" if len(mistakes) == 1 else "equal"
-        lines.append(f"  {listed} {verb} a known mistake: {mistakes[0][1]}")
-    return "\n".join(lines)
+def _layers(function: Any) -> Iterator[Any]:
+    """Yield a function, then what is within it, decorator by decorator."""
+    seen = []
+    while function is not None and function not in seen:
+        seen.append(function)
+        yield function
+        function = getattr(function, "__wrapped__", None) or getattr(function, "func", None)
 
 
 def call(function: Callable[..., Any], args: dict[str, Any]) -> tuple[Any, str, list[str]]:
@@ -367,16 +384,18 @@ def call(function: Callable[..., Any], args: dict[str, Any]) -> tuple[Any, str, 
     try:
         result = function(**copies)
     except NotImplementedError:
-        return None, "this function is not written yet", []
+        return None, UNWRITTEN, []
     except Exception as error:
-        return None, _explain(error), []
+        return None, _explain(error, function), []
     changed = [key for key in args if not _same(args[key], copies[key])]
     return result, "", changed
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: Exception, function: Callable[..., Any]) -> str:
     frames = traceback.extract_tb(error.__traceback__)[1:]
-    own = [frame for frame in frames if frame.filename == frames[0].filename and frame.line]
+    code = getattr([*_layers(function)][-1], "__code__", None)
+    files = {code.co_filename} if code else {frame.filename for frame in frames[:1]}
+    own = [frame for frame in frames if frame.filename in files and frame.line]
     last = f", line {own[-1].lineno}: {own[-1].line}" if own else ""
     return f"it raised {type(error).__name__}: {error}{last}"
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 
-from lib import tree, validate
+from lib import showing, tree, validate
 from lib.optim import Optimiser
 
 
@@ -268,6 +268,8 @@ class _Silent:
 def _progress(steps: int, quiet: bool) -> Any:
     if quiet:
         return _Silent()
+    if showing.page is not None:
+        return showing.Bar(steps)
     try:
         from tqdm import tqdm
     except ImportError:
