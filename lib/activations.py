@@ -12,37 +12,30 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from lib import validate
 
-def _floats(x: np.ndarray) -> np.ndarray:
-    """Check that ``x`` is an array (or NumPy scalar) of floats."""
-    if getattr(getattr(x, "dtype", None), "kind", None) != "f":
-        got = getattr(x, "dtype", type(x).__name__)
-        raise ValueError(f"x: expected an array of floating-point numbers, got {got}")
-    return x
+
+def _upstream(y: np.ndarray, dy: np.ndarray) -> None:
+    """Check that ``dy`` has the shape of ``y``, and does not broadcast to it by chance."""
+    if validate.floats("y", y).shape != validate.floats("dy", dy).shape:
+        raise ValueError(f"dy: expected shape {y.shape}, as y, got {dy.shape}")
 
 
 def sigmoid(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Logistic function σ(x) = 1 / (1 + exp(−x)), of any shape.
 
-    Computed as ½(1 + tanh(x/2)), which neither overflows nor warns.
-
-    Raises
-    ------
-    ValueError
-        Where ``x`` is no array of floats.
+    Computed as exp(min(x, 0)) / (1 + exp(−|x|)), which does not overflow, and is exact to
+    rounding however small σ(x) becomes: ½(1 + tanh(x/2)) is 0 in float32 from −17 on.
 
     Equations: sigmoid.
     """
-    half = _floats(x).dtype.type(0.5)
-    y = np.multiply(x, half, out=out)
-    y = np.tanh(y, out=out)
-    y += 1
-    y *= half
-    return y
+    validate.floats("x", x)
+    return np.divide(np.exp(np.minimum(x, 0)), 1 + np.exp(-np.abs(x)), out=out)
 
 
 def sigmoid_backward(y: np.ndarray, dy: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Gradient of :func:`sigmoid` from its output ``y``: y(1 − y)·dy, at most dy/4."""
+    _upstream(y, dy)
     dx = np.subtract(1, y, out=out)
     dx *= y
     dx *= dy
@@ -50,18 +43,13 @@ def sigmoid_backward(y: np.ndarray, dy: np.ndarray, out: np.ndarray | None = Non
 
 
 def tanh(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Hyperbolic tangent, of any shape.
-
-    Raises
-    ------
-    ValueError
-        Where ``x`` is no array of floats.
-    """
-    return np.tanh(_floats(x), out=out)
+    """Hyperbolic tangent, of any shape."""
+    return np.tanh(validate.floats("x", x), out=out)
 
 
 def tanh_backward(y: np.ndarray, dy: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Gradient of :func:`tanh` from its output ``y``: (1 − y²)·dy."""
+    _upstream(y, dy)
     dx = np.multiply(y, y, out=out)
     dx = np.subtract(1, dx, out=out)
     dx *= dy
@@ -69,53 +57,45 @@ def tanh_backward(y: np.ndarray, dy: np.ndarray, out: np.ndarray | None = None) 
 
 
 def relu(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Rectifier max(x, 0), of any shape.
-
-    Raises
-    ------
-    ValueError
-        Where ``x`` is no array of floats.
-    """
-    return np.maximum(_floats(x), 0, out=out)
+    """Rectifier max(x, 0), of any shape."""
+    return np.maximum(validate.floats("x", x), 0, out=out)
 
 
 def relu_backward(y: np.ndarray, dy: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Gradient of :func:`relu` from its output ``y``: dy where y > 0, else 0."""
+    _upstream(y, dy)
     return np.multiply(dy, y > 0, out=out)
 
 
 def identity(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Return ``x``, a copy unless ``out`` is given.
-
-    Raises
-    ------
-    ValueError
-        Where ``x`` is no array of floats.
-    """
-    return np.positive(_floats(x), out=out)
+    """Return ``x``, a copy unless ``out`` is given."""
+    return np.positive(validate.floats("x", x), out=out)
 
 
 def identity_backward(y: np.ndarray, dy: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Return ``dy``, a copy unless ``out`` is given."""
+    _upstream(y, dy)
     return np.positive(dy, out=out)
 
 
-def softmax(s: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Softmax along ``axis``: positive numbers that sum to one.
+def _below_largest(s: np.ndarray, axis: int, name: str) -> np.ndarray:
+    """Subtract the largest logit along ``axis``, which changes nothing but the overflow."""
+    top = validate.floats(name, s).max(axis=axis, keepdims=True)
+    if not np.isfinite(top).all():
+        worst = top[~np.isfinite(top)][0]
+        raise ValueError(f"{name}: expected a finite largest number along axis {axis}, got {worst}")
+    return s - top
 
-    The largest logit is subtracted first, which changes nothing but the overflow.
 
-    Raises
-    ------
-    ValueError
-        Where ``s`` is no array of floats.
+def softmax(s: np.ndarray, axis: int = -1, name: str = "s") -> np.ndarray:
+    """Softmax along ``axis``: positive numbers that sum to one; 0 for a logit of −∞.
+
+    ``name`` is what an error calls ``s``.
 
     Equations: softmax.
     """
-    shifted = _floats(s) - s.max(axis=axis, keepdims=True)
-    e = np.exp(shifted, out=shifted)
-    e /= e.sum(axis=axis, keepdims=True)
-    return e
+    e = np.exp(_below_largest(s, axis, name))
+    return e / e.sum(axis=axis, keepdims=True)
 
 
 def softmax_backward(y: np.ndarray, dy: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -123,20 +103,18 @@ def softmax_backward(y: np.ndarray, dy: np.ndarray, axis: int = -1) -> np.ndarra
 
     Equations: softmax-backward.
     """
+    _upstream(y, dy)
     return y * (dy - (dy * y).sum(axis=axis, keepdims=True))
 
 
-def log_softmax(s: np.ndarray, axis: int = -1) -> np.ndarray:
+def log_softmax(s: np.ndarray, axis: int = -1, name: str = "s") -> np.ndarray:
     """Logarithm of the softmax along ``axis``, without taking a logarithm of zero.
 
-    Raises
-    ------
-    ValueError
-        Where ``s`` is no array of floats.
+    ``name`` is what an error calls ``s``.
 
     Equations: log-sum-exp.
     """
-    shifted = _floats(s) - s.max(axis=axis, keepdims=True)
+    shifted = _below_largest(s, axis, name)
     return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
 
 

@@ -1,13 +1,28 @@
 """Losses over sequences, each with its gradient, and the mask of a padded batch.
 
 All are *sums* over the time steps of a sequence and *means* over the batch, so that
-the gradient's size does not depend on the batch size.
+the gradient's size does not depend on the batch size. The gradient has the logits' dtype.
+
+Where the mask is 0, nothing matters: logits may be infinite or NaN there, and targets no
+class. Arguments that do not fit raise ``ValueError`` naming them.
 """
 
 import numpy as np
 
 from lib import validate
 from lib.activations import log_softmax, sigmoid
+
+
+def _weights(
+    mask: np.ndarray | None, shape: tuple[int, ...], dtype: np.dtype
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Weight of each step, mask / N of ``shape`` (…, N), and where it is not 0."""
+    if mask is None:
+        return np.full(shape, 1.0 / shape[-1], dtype), None
+    weight = (validate.array("mask", mask, shape) / shape[-1]).astype(dtype)
+    if not np.isfinite(weight).all():
+        raise ValueError("mask: expected finite weights, got inf")
+    return weight, weight != 0
 
 
 def length_mask(lengths: np.ndarray, steps: int) -> np.ndarray:
@@ -28,6 +43,13 @@ def length_mask(lengths: np.ndarray, steps: int) -> np.ndarray:
     """
     lengths = validate.integers("lengths", lengths, ("N",), 1, steps)
     return (np.arange(steps)[:, None] < lengths).astype(np.float64)
+
+
+def _door(name: str, value: np.ndarray, last: tuple[str, ...]) -> tuple[int, ...]:
+    """Check an array of any axes before the ``last`` ones; return its shape."""
+    if np.ndim(value) < len(last):
+        validate.shape(name, value, last)
+    return validate.floating(name, value, [f"d{k}" for k in range(np.ndim(value))]).shape
 
 
 def cross_entropy(
@@ -51,28 +73,18 @@ def cross_entropy(
     dlogits : array (…, N, K)
         (o − y) / N, times the mask.
 
-    Raises
-    ------
-    ValueError
-        Where shapes do not fit or a target is no class.
-
     Equations: rnn-loss, log-sum-exp, bptt-logits.
     """
-    if logits.ndim < 2:
-        raise ValueError(f"logits: expected shape (T, N, K) or (N, K), got {logits.shape}")
-    validate.array("logits", logits, [f"d{k}" for k in range(logits.ndim)])
-    targets = validate.integers("targets", targets, logits.shape[:-1], 0, logits.shape[-1] - 1)
-    batch = logits.shape[-2]
-    log_o = log_softmax(logits)
-    weight = np.full(targets.shape, 1.0 / batch, logits.dtype)
-    if mask is not None:
-        weight = weight * validate.array("mask", mask, targets.shape).astype(logits.dtype)
+    shape = _door("logits", logits, ("N", "K"))
+    weight, live = _weights(mask, shape[:-1], logits.dtype)
+    logits = validate.array("logits", logits, shape, live)
+    targets = validate.integers("targets", targets, shape[:-1], 0, shape[-1] - 1, live)
+    log_o = log_softmax(logits, name="logits")
     picked = np.take_along_axis(log_o, targets[..., None], axis=-1)
     loss = -float((picked[..., 0] * weight).sum())
-    dlogits = np.exp(log_o, out=log_o)
-    np.put_along_axis(dlogits, targets[..., None], np.exp(picked) - 1, axis=-1)
-    dlogits *= weight[..., None]
-    return loss, dlogits
+    dlogits = np.exp(log_o)
+    np.put_along_axis(dlogits, targets[..., None], np.expm1(picked), axis=-1)
+    return loss, dlogits * weight[..., None]
 
 
 def perplexity(logits: np.ndarray, targets: np.ndarray, mask: np.ndarray | None = None) -> float:
@@ -96,7 +108,7 @@ def perplexity(logits: np.ndarray, targets: np.ndarray, mask: np.ndarray | None 
     Equations: rnn-perplexity.
     """
     loss, _ = cross_entropy(logits, targets, mask)
-    symbols = np.size(targets) if mask is None else float(mask.sum())
+    symbols = np.size(targets) if mask is None else float(mask.sum(dtype=np.float64))
     if symbols == 0:
         raise ValueError("mask: expected a weight above 0 somewhere, got none")
     with np.errstate(over="ignore"):
@@ -118,22 +130,13 @@ def squared_error(
     loss : float
         Sum over time and features, mean over the N examples.
     doutputs : array (…, N, K)
-
-    Raises
-    ------
-    ValueError
-        Where shapes do not fit.
     """
-    if outputs.ndim < 2:
-        raise ValueError(f"outputs: expected shape (T, N, K) or (N, K), got {outputs.shape}")
-    validate.array("outputs", outputs, [f"d{k}" for k in range(outputs.ndim)])
-    validate.array("targets", targets, outputs.shape)
+    shape = _door("outputs", outputs, ("N", "K"))
+    weight, live = _weights(mask, shape[:-1], outputs.dtype)
+    outputs = validate.array("outputs", outputs, shape, live)
+    targets = validate.array("targets", targets, shape, live).astype(outputs.dtype)
     difference = outputs - targets
-    doutputs = difference / outputs.shape[-2]
-    if mask is not None:
-        doutputs *= validate.array("mask", mask, outputs.shape[:-1])[..., None].astype(
-            outputs.dtype
-        )
+    doutputs = difference * weight[..., None]
     return 0.5 * float((difference * doutputs).sum()), doutputs
 
 
@@ -155,17 +158,18 @@ def binary_cross_entropy(
         Sum over time, mean over the N examples, in nats.
     dlogits : array (…, N)
         (σ(s) − y) / N, times the mask.
-
-    Raises
-    ------
-    ValueError
-        Where shapes do not fit.
     """
-    validate.array("logits", logits, [f"d{k}" for k in range(logits.ndim)])
-    validate.array("targets", targets, logits.shape)
-    weight = np.full(logits.shape, 1.0 / logits.shape[-1], logits.dtype)
-    if mask is not None:
-        weight = weight * validate.array("mask", mask, logits.shape).astype(logits.dtype)
-    # softplus(s) − y·s, in the form that cannot overflow
-    loss = np.maximum(logits, 0) - logits * targets + np.log1p(np.exp(-np.abs(logits)))
-    return float((loss * weight).sum()), (sigmoid(logits) - targets) * weight
+    shape = _door("logits", logits, ("N",))
+    weight, live = _weights(mask, shape, logits.dtype)
+    logits = validate.array("logits", logits, shape, live)
+    targets = validate.array("targets", targets, shape, live).astype(logits.dtype)
+    if not np.isfinite(logits).all():
+        raise ValueError("logits: expected finite numbers, got inf")
+    if targets.min() < 0 or targets.max() > 1:
+        raise ValueError(
+            f"targets: expected probabilities from 0 to 1, got {targets.min()} to {targets.max()}"
+        )
+    # −log σ(s) = log(1 + exp(−s)); of the difference σ(s) − y nothing cancels in this form.
+    loss = targets * np.logaddexp(0, -logits) + (1 - targets) * np.logaddexp(0, logits)
+    dlogits = (1 - targets) * sigmoid(logits) - targets * sigmoid(-logits)
+    return float((loss * weight).sum()), dlogits * weight

@@ -58,6 +58,24 @@ def plain(name: str, value: object, expected: Sequence[Dim]) -> np.ndarray:
     return value
 
 
+def floating(name: str, value: np.ndarray, expected: Sequence[Dim]) -> np.ndarray:
+    """Check type, dtype and shape as :func:`array` does, look at no number, return ``value``.
+
+    Raises
+    ------
+    ValueError
+        Where ``value`` is not an array of float32 or float64, or has another shape.
+    """
+    plain(name, value, expected)
+    if value.dtype.kind != "f" or value.dtype.itemsize not in (4, 8):
+        raise ValueError(
+            f"{name}: expected float32 or float64 of shape {_describe(expected)}, "
+            f"got dtype {value.dtype} of shape {_describe(value.shape)}"
+        )
+    shape(name, value, expected)
+    return value
+
+
 def array(
     name: str, value: np.ndarray, expected: Sequence[Dim], where: np.ndarray | None = None
 ) -> np.ndarray:
@@ -71,31 +89,49 @@ def array(
     expected : sequence of int or str
         See :func:`shape`.
     where : booleans, optional
-        Of the first axes of ``value``: what stands where it is false may be NaN.
+        Of the first axes of ``value``. What stands where it is false may be anything, NaN
+        too, and comes back as 0: what is masked must not matter, and 0 · ∞ is no number.
 
     Returns
     -------
     array
-        ``value`` itself, float32 or float64, never a copy of an array.
+        Float32 or float64: ``value`` itself, and a copy only with ``where``.
 
     Raises
     ------
     ValueError
         Where ``value`` is not an array of floats, has another shape, or holds NaN.
     """
-    _floating(name, plain(name, value, expected), expected)
-    shape(name, value, expected)
-    if np.isnan(value if where is None else value[where]).any():
+    value = _select(floating(name, value, expected), where, 0)
+    if np.isnan(value).any():
         raise ValueError(f"{name}: expected numbers of shape {_describe(expected)}, got NaN")
     return value
 
 
-def _floating(name: str, value: np.ndarray, expected: Sequence[Dim]) -> None:
+def _select(value: np.ndarray, where: np.ndarray | None, other: int) -> np.ndarray:
+    if where is None or where.all():
+        return value
+    return np.where(where.reshape(where.shape + (1,) * (value.ndim - where.ndim)), value, other)
+
+
+def floats(name: str, value: np.ndarray) -> np.ndarray:
+    """Check an array, or a NumPy scalar, of float32 or float64 of any shape and return it.
+
+    Raises
+    ------
+    ValueError
+        Where it is another type or dtype.
+    """
+    if type(value) is not np.ndarray and not isinstance(value, np.floating):
+        raise ValueError(
+            f"{name}: expected an array of floating-point numbers, got {type(value).__name__}"
+        )
     if value.dtype.kind != "f" or value.dtype.itemsize not in (4, 8):
         raise ValueError(
-            f"{name}: expected float32 or float64 of shape {_describe(expected)}, "
-            f"got dtype {value.dtype} of shape {_describe(value.shape)}"
+            f"{name}: expected an array of floating-point numbers, float32 or float64, "
+            f"got {value.dtype}"
         )
+    return value
 
 
 def params(name: str, value: object, shapes: object) -> None:
@@ -118,9 +154,7 @@ def params(name: str, value: object, shapes: object) -> None:
         Naming the first field that differs.
     """
     if shapes is not None and type(shapes) is tuple and all(isinstance(n, int) for n in shapes):
-        leaf = plain(name, value, shapes)
-        _floating(name, leaf, shapes)
-        shape(name, leaf, shapes)
+        floating(name, value, shapes)  # type: ignore[arg-type]
         return
     for key, child, expected in _fields(name, value, shapes):
         params(key, child, expected)
@@ -142,7 +176,12 @@ def _fields(name: str, value: object, expected: object) -> Iterator[tuple[str, o
 
 
 def integers(
-    name: str, value: np.ndarray, expected: Sequence[Dim], low: int, high: int
+    name: str,
+    value: np.ndarray,
+    expected: Sequence[Dim],
+    low: int,
+    high: int,
+    where: np.ndarray | None = None,
 ) -> np.ndarray:
     """Check integers in ``low <= value <= high`` and return them as int64.
 
@@ -155,11 +194,14 @@ def integers(
     expected : sequence of int or str
         See :func:`shape`.
     low, high : int
+    where : booleans, optional
+        Of the first axes of ``value``. What stands where it is false may be any integer, and
+        comes back as ``low``.
 
     Returns
     -------
     int64 array
-        ``value`` itself where it is one.
+        ``value`` itself where it is one, without ``where``.
 
     Raises
     ------
@@ -175,6 +217,7 @@ def integers(
             f"got dtype {value.dtype} of shape {_describe(value.shape)}"
         )
     shape(name, value, expected)
+    value = _select(value, where, low)
     if value.size and (value.min() < low or value.max() > high):
         raise ValueError(
             f"{name}: expected integers from {low} to {high}, got {value.min()} to {value.max()}"

@@ -49,7 +49,7 @@ def test_out_is_written_and_returned_and_nothing_else_is(name, dtype, rng):
 @pytest.mark.equations("sigmoid")
 def test_sigmoid_of_huge_numbers():
     x = np.array([-1e4, -800.0, 0.0, 800.0, 1e4])
-    with np.errstate(all="raise"):
+    with np.errstate(all="raise", under="ignore"):
         np.testing.assert_array_equal(sigmoid(x), [0, 0, 0.5, 1, 1])
 
 
@@ -87,5 +87,38 @@ def test_softmax_backward_is_the_whole_jacobian(axis, rng):
     "function", [*(a.forward for a in ACTIVATIONS.values()), softmax, log_softmax]
 )
 def test_what_is_no_array_of_floats_is_refused(function, bad):
-    with pytest.raises(ValueError, match="x: expected an array of floating-point numbers"):
+    with pytest.raises(ValueError, match=r"[xs]: expected an array of floating-point numbers"):
         function(bad)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sigmoid_is_exact_down_to_underflow(dtype):
+    x = np.linspace(np.log(np.finfo(dtype).tiny), 50, 10_001).astype(dtype)
+    with np.errstate(all="raise"):
+        y = sigmoid(x)
+    expected = 1 / (1 + np.exp(-x.astype(np.longdouble)))
+    assert y.dtype == dtype
+    assert np.max(np.abs(y / expected - 1)) < (1e-6 if dtype is np.float32 else 1e-13)
+
+
+@pytest.mark.parametrize("function", [softmax, log_softmax])
+@pytest.mark.parametrize("row", [[-np.inf, -np.inf], [np.inf, 0.0], [np.nan, 0.0]])
+def test_a_row_without_a_finite_largest_number_is_refused(function, row):
+    with pytest.raises(ValueError, match="s: expected a finite largest number along axis -1"):
+        function(np.array([[0.0, 0.0], row]))
+    with pytest.raises(ValueError, match="scores: expected a finite largest number"):
+        function(np.array([row]), name="scores")
+
+
+def test_softmax_of_one_logit_of_minus_infinity():
+    s = np.array([0.0, -np.inf, 0.0])
+    np.testing.assert_array_equal(softmax(s), [0.5, 0, 0.5])
+    np.testing.assert_allclose(log_softmax(s), [-np.log(2), -np.inf, -np.log(2)])
+
+
+@pytest.mark.parametrize(
+    "function", [*(a.backward for a in ACTIVATIONS.values()), softmax_backward]
+)
+def test_an_upstream_gradient_that_would_broadcast_is_refused(function):
+    with pytest.raises(ValueError, match=r"dy: expected shape \(3, 1\), as y, got \(1, 3\)"):
+        function(np.ones((3, 1)), np.ones((1, 3)))

@@ -97,6 +97,70 @@ def test_what_stands_on_padding_changes_nothing(loss, rng):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_masked_may_be_anything(value, dtype, rng):
+    mask = length_mask([4, 1, 2], T).astype(dtype)
+    for loss, shape in [
+        (cross_entropy, (T, N, K)),
+        (squared_error, (T, N, K)),
+        (binary_cross_entropy, (T, N)),
+    ]:
+        outputs = rng.normal(size=shape).astype(dtype)
+        labels = loss is cross_entropy
+        targets = rng.integers(K, size=(T, N)) if labels else rng.random(shape).astype(dtype)
+        expected, gradient = loss(outputs, targets, mask)
+        there, other = outputs.copy(), targets.copy()
+        there[mask == 0] = value
+        other[mask == 0] = -100 if labels else value
+        assert loss(there, other, mask)[0] == expected
+        np.testing.assert_array_equal(loss(there, other, mask)[1], gradient)
+        if labels:
+            assert perplexity(there, other, mask) == perplexity(outputs, targets, mask)
+            # One class ruled out on padding, as log 0: the row that 0 · ∞ made NaN.
+            there = np.where((mask[..., None] == 0) & (np.arange(K) == 0), -np.inf, outputs)
+            assert loss(there, np.where(mask == 0, 0, targets), mask)[0] == expected
+
+
+def test_a_class_that_is_ruled_out(rng):
+    logits = np.array([[-np.inf, 0.0, 0.0]])
+    loss, dlogits = cross_entropy(logits, np.array([1]))
+    assert loss == pytest.approx(np.log(2))
+    np.testing.assert_allclose(dlogits, [[0, -0.5, 0.5]])
+    assert cross_entropy(logits, np.array([0]))[0] == np.inf
+
+
+@pytest.mark.parametrize("row", [[-np.inf, -np.inf], [np.inf, 0.0]])
+def test_a_row_without_a_finite_largest_logit_is_refused(row):
+    with pytest.raises(ValueError, match="logits: expected a finite largest number"):
+        cross_entropy(np.array([row]), np.array([0]))
+    with pytest.raises(ValueError, match="logits: expected finite numbers, got inf"):
+        binary_cross_entropy(np.array(row), np.zeros(2))
+    with pytest.raises(ValueError, match="mask: expected finite weights"):
+        cross_entropy(np.zeros((1, 2)), np.array([0]), np.array([np.inf]))
+
+
+def test_float32_stays_float32_whatever_else_is_float64(rng):
+    mask = length_mask([4, 1, 2], T)
+    for loss, shape in [(squared_error, (T, N, K)), (binary_cross_entropy, (T, N))]:
+        outputs = rng.normal(size=shape).astype(np.float32)
+        assert loss(outputs, rng.random(shape), mask)[1].dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gradients_of_a_sure_model_do_not_cancel(dtype):
+    s = dtype(40.0)
+    _, dlogits = binary_cross_entropy(np.array([s, -s]), np.array([1, 0], dtype))
+    expected = np.exp(-40.0) / 2
+    np.testing.assert_allclose(dlogits, [-expected, expected], rtol=1e-6)
+
+
+@pytest.mark.parametrize("targets", [[0.0, 1.5], [-0.5, 0.0]])
+def test_targets_that_are_no_probabilities_are_refused(targets):
+    with pytest.raises(ValueError, match="targets: expected probabilities from 0 to 1"):
+        binary_cross_entropy(np.zeros(2), np.array(targets))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_huge_logits(dtype):
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         loss, dlogits = cross_entropy(np.array([[1e4, -1e4]], dtype), np.array([1]))
@@ -128,7 +192,7 @@ def test_perplexity(rng):
 @pytest.mark.parametrize(
     ("loss", "arguments", "message"),
     [
-        (cross_entropy, (np.ones(3), np.ones(3, int)), r"logits: expected shape \(T, N, K\)"),
+        (cross_entropy, (np.ones(3), np.ones(3, int)), r"logits: expected shape \(N, K\)"),
         (cross_entropy, (np.ones((2, 3), int), np.ones(2, int)), "logits: expected float"),
         (cross_entropy, (np.full((2, 3), np.nan), np.ones(2, int)), "logits: .* got NaN"),
         (cross_entropy, (np.ones((2, 3)), np.ones(2)), "targets: expected integers"),

@@ -64,11 +64,19 @@ def test_subclasses_are_refused(make):
         validate.same_tree("p", Node(value), Node(np.ones((1, 2))))
 
 
-def test_nan_is_allowed_where_it_is_said():
-    xs = np.array([[1.0, 2.0], [np.nan, np.nan]])
-    assert validate.array("xs", xs, (2, 2), where=np.array([True, False])) is xs
+def test_what_stands_elsewhere_comes_back_as_zero():
+    xs, rows = np.array([[1.0, 2.0], [np.nan, np.inf]]), np.array([True, False])
+    selected = validate.array("xs", xs, (2, 2), where=rows)
+    np.testing.assert_array_equal(selected, [[1, 2], [0, 0]])
+    assert np.isnan(xs[1, 0])
     with pytest.raises(ValueError, match=r"xs: .* got NaN"):
         validate.array("xs", xs, (2, 2), where=np.array([[True, False], [True, False]]))
+    ids = np.array([3, 255], np.uint8)
+    np.testing.assert_array_equal(validate.integers("ids", ids, (2,), 1, 4, rows), [3, 1])
+    with pytest.raises(ValueError, match="ids: expected integers from 1 to 4"):
+        validate.integers("ids", ids, (2,), 1, 4, ~rows)
+    small = validate.array("xs", xs.astype(np.float32), (2, 2), where=rows)
+    assert small.dtype == np.float32
 
 
 SHAPES = Node((3, 2), (None, Node((3,))))
