@@ -20,11 +20,13 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-CHAPTERS := $(foreach slug,$(notdir $(patsubst %/.,%,$(wildcard solutions/*/.))),$(if $(wildcard solutions/$(slug)/$(slug).py),$(slug)))
+LISTED := $(shell sed -n '/caption: Chapters/,/caption: Reference/s|.*file: book/||p' _toc.yml)
+CHAPTERS := $(foreach slug,$(LISTED),$(if $(wildcard solutions/$(slug)/$(slug).py),$(slug)))
 
 find = $(shell find $(1) -type f -not -path '*/__pycache__/*' -not -path '*/.ipynb_checkpoints/*' 2>/dev/null)
 LIB := $(call find,lib)
 GRADING := $(call find,grading) $(wildcard nbgrader_config.py)
+AUTHORING := $(call find,authoring) _toc.yml
 BOOK := $(wildcard _config.yml _toc.yml) $(call find,book)
 
 # Whatever writes runs alone in this folder: the goal is made again, under a lock.
@@ -64,10 +66,10 @@ ifeq ($(CHAPTER),)
 exercises: $(CHAPTERS:%=$(STAMPS)/exercises-%)
 else
 exercises: $(INSTALLED)
-	@$(BIN)/python tools/exercises.py $(CHAPTER)
+	@$(BIN)/python -m authoring.exercises $(CHAPTER)
 endif
-$(STAMPS)/exercises-%: $(INSTALLED) $$(wildcard solutions/$$*/*.py) $(LIB) grading/sources.py grading/checks.py tools/exercises.py
-	@$(BIN)/python tools/exercises.py $*
+$(STAMPS)/exercises-%: $(INSTALLED) $$(wildcard solutions/$$*/*.py) $(LIB) $(AUTHORING)
+	@$(BIN)/python -m authoring.exercises $*
 	@mkdir -p $(STAMPS) && touch $@
 
 sample: $(STAMPS)/sample
@@ -77,8 +79,8 @@ $(STAMPS)/sample: $(INSTALLED) $(CHAPTERS:%=$(STAMPS)/exercises-%) $(GRADING) $(
 	@mkdir -p $(STAMPS) && touch $@
 
 learner: _build/learner/recurrent-networks.zip
-_build/learner/recurrent-networks.zip: $(INSTALLED) $(CHAPTERS:%=$(STAMPS)/exercises-%) $(LIB) grading/learner_lib.py tools/learner_zip.py $(call find,tools/learner)
-	@$(BIN)/python tools/learner_zip.py --output $@
+_build/learner/recurrent-networks.zip: $(INSTALLED) $(CHAPTERS:%=$(STAMPS)/exercises-%) $(LIB) $(AUTHORING)
+	@$(BIN)/python -m authoring.learner_zip --output $@
 
 grade: $(INSTALLED) exercises
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grading grade $(or $(CHAPTER),$(error which chapter? say make grade CHAPTER=rnn)) --jobs $(JOBS)
@@ -100,7 +102,7 @@ test: $(INSTALLED) exercises learner
 	@status=0; \
 	$(MAKE) --no-print-directory LOCKED=1 lint || status=1; \
 	$(MAKE) --no-print-directory LOCKED=1 book || status=1; \
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(JOBS) --doctest-modules --cov=lib --cov=grading --cov-report=term lib tests || status=1; \
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(JOBS) --doctest-modules --cov=lib --cov=grading --cov=authoring --cov-report=term lib tests || status=1; \
 	exit $$status
 
 bench: $(INSTALLED)
@@ -110,7 +112,7 @@ bench-grading: $(INSTALLED) exercises
 	@$(BIN)/python -m tools.bench_grading
 
 mutants: $(INSTALLED)
-	@$(BIN)/python -m tools.mutants --jobs $(JOBS) $(CHAPTER)
+	@$(BIN)/python -m authoring.mutants --jobs $(JOBS) $(CHAPTER)
 
 constraints: $(INSTALLED)
 	@$(PYTHON) tools/constraints.py

@@ -15,6 +15,10 @@ c.CourseDirectory.ignore = [
     "*.tmp",
 ]
 
+# How source notebooks and the learners' library are made.
+c.Origin.source = "authoring.sources.refresh"
+c.Origin.library = "authoring.learner_lib.files"
+
 # Learners' code is graded in isolation: see grading/preprocessors.py.
 c.Autograde.exporter_class = "grading.preprocessors.SubmissionExporter"
 c.Autograde.sanitize_preprocessors = [

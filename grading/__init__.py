@@ -1,1 +1,1 @@
-"""The instructor's engine: building exercises, hidden tests, isolated grading."""
+"""The instructor's engine: hidden tests, isolated grading."""

@@ -4,7 +4,6 @@ import ast
 import hashlib
 import json
 import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,22 +81,6 @@ class Assignment:
         return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
-def learners_lib(name: str) -> dict[str, bytes]:
-    """Return the files of the learner's part of ``lib`` for a chapter.
-
-    A course that is not this one gets what the visible checks need.
-    """
-    from grading import learner_lib
-    from grading.sources import CHAPTERS, ROOT
-
-    if name not in CHAPTERS:
-        wanted = ("__init__", "codec", "checking", "reports", "showing", "validate")
-        return {f"{m}.py": (ROOT / "lib" / f"{m}.py").read_bytes() for m in wanted}
-    with tempfile.TemporaryDirectory() as scratch:
-        learner_lib.build(name, Path(scratch))
-        return read_files(Path(scratch) / "lib")
-
-
 def read_files(folder: Path) -> dict[str, bytes]:
     """Read all files below a folder of the course's own, but notebooks and caches."""
     return {
@@ -114,6 +97,7 @@ def load(
     release: Path,
     name: str,
     notebook: str,
+    lib: dict[str, bytes],
     limits: Limits | None = None,
     isolated: bool = True,
 ) -> Assignment:
@@ -126,6 +110,8 @@ def load(
         The assignment's release directory.
     name, notebook : str
         Assignment and notebook, as nbgrader calls them.
+    lib : dict
+        The learner's part of ``lib``, bytes by file name.
 
     Raises
     ------
@@ -160,7 +146,7 @@ def load(
         sources=sources,
         points={grade_id: points[grade_id] for grade_id in in_release},
         files=read_files(release),
-        lib=learners_lib(name),
+        lib=lib,
         limits=limits or Limits(),
         isolated=isolated,
         seed=os.environ.get(SEED_VARIABLE, ""),

@@ -360,12 +360,14 @@ class Course:
             Where source, release and gradebook do not fit together.
         """
         from grading.assignment import load
+        from grading.origin import Origin
         from grading.registration import register
 
         register(self, gradebook, name)
         isolated = self.options.sandbox if isolated is None else isolated
         release = self.folder("release", ".", name)
-        return load(gradebook, release, name, name, self.options.limits(), isolated)
+        lib = Origin(config=self.config).files(name)
+        return load(gradebook, release, name, name, lib, self.options.limits(), isolated)
 
     def roster(self, gradebook: Any, name: str) -> list[str]:
         """List the learners of the gradebook and those who handed something in."""

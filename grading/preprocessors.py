@@ -30,6 +30,7 @@ from grading import intake
 from grading.assignment import Assignment, load
 from grading.engine import Grader, Result
 from grading.limits import Limits
+from grading.origin import Origin
 from grading.timestamps import TIMESTAMP, read_timestamp
 
 SECRET = "submission_secret.txt"
@@ -66,6 +67,7 @@ class Configured(NbGraderPreprocessor):
                 Path(release),
                 about["assignment"],
                 about["notebook"],
+                Origin(config=self.config).files(about["assignment"]),
                 options.limits(),
                 options.sandbox,
             )

@@ -22,14 +22,10 @@ def register(course: Any, gradebook: Any, name: str) -> None:
     from nbgrader.api import MissingEntry
     from nbgrader.nbgraderformat import ValidationError
 
-    from grading import sources
+    from grading.origin import Origin
 
     path = course.folder("source", ".", name) / f"{name}.ipynb"
-    try:
-        if course.root == sources.ROOT and name in sources.CHAPTERS:
-            sources.convert(name)
-    except sources.SourceError as error:
-        raise CourseError(str(error)) from error
+    Origin(config=course.config).refresh(course.root, name)
     if not path.is_file():
         return
     gradebook.update_or_create_assignment(name)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from grading import sources
+from authoring import sources
 from grading.intake import mark
 
 ROOT = Path(__file__).resolve().parent.parent

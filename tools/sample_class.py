@@ -18,7 +18,7 @@ from typing import NamedTuple
 import nbformat
 from nbformat import NotebookNode
 
-from grading import sources
+from authoring import sources
 from grading.__main__ import GAPS
 
 COURSE = sources.ROOT / "_build" / "sample_class"

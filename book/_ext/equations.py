@@ -6,13 +6,13 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
-from grading import traceability
+from authoring import traceability
 
 HEADS = ("equation", "implemented by", "tested by", "practised in")
 
 
 class Equations(SphinxDirective):
-    """A table for each page of the book, from ``grading.traceability``."""
+    """A table for each page of the book, from ``authoring.traceability``."""
 
     def run(self) -> list[nodes.Node]:
         found = traceability.collect()

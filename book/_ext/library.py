@@ -14,23 +14,10 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import nested_parse_with_titles
 from sphinx.util.typing import ExtensionMetadata
 
+from authoring import sources
+
 LIB = Path(__file__).resolve().parent.parent.parent / "lib"
-CHAPTERS = (
-    "rnn",
-    "bptt",
-    "vanishing_gradients",
-    "lstm",
-    "gru",
-    "peephole",
-    "bidirectional",
-    "deep",
-    "encoder_decoder",
-    "attention",
-    "local_attention",
-    "self_attention",
-    "hierarchical_attention",
-    "attention_decoder",
-)
+CHAPTERS = [module for modules in sources.MODULES.values() for module in modules]
 
 
 def modules(group: str) -> list[str]:

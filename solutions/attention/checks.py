@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grading.checks import Example
+from authoring.checks import Example
 
 # Learners get no lib.attention; the softmax and its gradient are chapter 1's.
 WITHHOLD: list[str] = []

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grading.checks import Example
+from authoring.checks import Example
 from lib import tree
 from lib.bptt import Recurrent
 from lib.gru import GRU

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grading.checks import Example
+from authoring.checks import Example
 
 WITHHOLD = [
     "lib.losses.cross_entropy",

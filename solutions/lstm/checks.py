@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from grading.checks import Example
+from authoring.checks import Example
 from lib.activations import sigmoid
 
 WITHHOLD: list[str] = []

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grading.checks import Example
+from authoring.checks import Example
 
 WITHHOLD = ["lib.optim.clip_by_norm", "lib.optim.clip_by_value"]
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from grading import checks, sources
+from authoring import checks, sources
 from lib.checking import Check, call, compare, named_mistakes
 
 CASES = [

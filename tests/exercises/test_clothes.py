@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from grading import sources
+from authoring import sources
 from lib.checking import Check
 
 FOLDER = Path(__file__).parent / "clothes"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from grading import mutation, sources
-from grading.mutation import Mutant
+from authoring import mutation, sources
+from authoring.mutation import Mutant
 
 EVERY = 12
 

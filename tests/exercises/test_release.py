@@ -10,9 +10,8 @@ import zipfile
 import nbformat
 import pytest
 
-from grading import sources
-from tools import exercises as generator
-from tools import learner_zip
+from authoring import exercises as generator
+from authoring import learner_zip, sources
 
 CHAPTERS = sources.available()
 FUNCTIONS = [(slug, exercise.name) for slug in CHAPTERS for exercise in sources.exercises(slug)]

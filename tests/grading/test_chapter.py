@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from grading import sources
-from grading.assignment import Assignment, learners_lib, read_files
+from authoring import learner_lib, sources
+from grading.assignment import Assignment, read_files
 from grading.engine import Grader
 from grading.intake import mark
 
@@ -31,7 +31,7 @@ def assignment(tmp_path_factory: pytest.TempPathFactory) -> Assignment:
             if c.metadata.nbgrader.grade
         },
         files=read_files(release / SLUG),
-        lib=learners_lib(SLUG),
+        lib=learner_lib.files(SLUG),
     )
 
 

@@ -26,7 +26,7 @@ import course as small
 import pytest
 from nbgrader.api import Gradebook
 
-from grading import sources
+from authoring import sources
 from tools import sample_class
 
 ROOT = sources.ROOT
@@ -156,7 +156,7 @@ class Classroom:
     def copy_course(self) -> None:
         """Copy what the commands need, with one chapter."""
         nothing = shutil.ignore_patterns("__pycache__", "*.ipynb")
-        for name in ("lib", "grading", "tools", f"solutions/{SLUG}"):
+        for name in ("lib", "grading", "authoring", "tools", f"solutions/{SLUG}"):
             shutil.copytree(ROOT / name, self.course / name, ignore=nothing)
         shutil.copytree(ROOT / "exercises" / SLUG, self.course / "exercises" / SLUG)
         for path in ROOT.iterdir():

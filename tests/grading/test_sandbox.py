@@ -13,13 +13,13 @@ from pathlib import Path
 import course as small
 import pytest
 
+from authoring import learner_zip
 from grading import batch, confined, sandbox
 from grading.assignment import Assignment
 from grading.engine import Grader
 from grading.limits import Limits
 from grading.proxy import LearnerError, Outcome, Proxy
 from grading.sandbox import Ended, Nursery, SandboxMissing, SandboxUnusable
-from tools import learner_zip
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

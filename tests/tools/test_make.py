@@ -87,10 +87,11 @@ def test_exercises_are_made_again_only_for_the_chapter_that_changed(folder):
         (folder / "solutions" / slug).mkdir(parents=True)
         (folder / "solutions" / slug / f"{slug}.py").touch()
     (folder / "lib").mkdir()
-    (folder / "grading").mkdir()
-    for name in ("sources", "checks"):
-        (folder / "grading" / f"{name}.py").touch()
-    (folder / "tools" / "exercises.py").write_text("import sys\nprint('made', sys.argv[1])\n")
+    pages = "".join(f"      - file: book/{slug}\n" for slug in ("one", "two"))
+    (folder / "_toc.yml").write_text(f"  - caption: Chapters\n{pages}  - caption: Reference\n")
+    (folder / "authoring").mkdir()
+    made = folder / "authoring" / "exercises.py"
+    made.write_text("import sys\nprint('made', sys.argv[1])\n")
     assert make(folder, "exercises").stdout.split() == ["made", "one", "made", "two"]
     assert "made" not in make(folder, "exercises").stdout
     newer = (folder / "_build" / ".stamps" / "exercises-two").stat().st_mtime + 10
@@ -100,6 +101,6 @@ def test_exercises_are_made_again_only_for_the_chapter_that_changed(folder):
 
 def test_a_failure_leaves_no_stamp(folder):
     test_exercises_are_made_again_only_for_the_chapter_that_changed(folder)
-    (folder / "tools" / "exercises.py").write_text("import sys\nsys.exit('no')\n")
+    (folder / "authoring" / "exercises.py").write_text("import sys\nsys.exit('no')\n")
     assert make(folder, "exercises").returncode == 2
     assert make(folder, "exercises").returncode == 2

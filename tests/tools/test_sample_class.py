@@ -5,7 +5,7 @@ import csv
 import nbformat
 import pytest
 
-from grading import sources
+from authoring import sources
 from tools import sample_class
 
 SLUG = sources.available()[0]

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from grading import checks, learner_lib, sources
+from authoring import checks, learner_lib, sources
 
 
 @pytest.mark.parametrize("slug", sources.available())

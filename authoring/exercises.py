@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from grading import checks, sources
+from authoring import checks, sources
 
 
 def same_files(one: Path, other: Path) -> bool:

@@ -5,9 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from grading import sources
+from authoring import exercises, sources
 from lib import codec
-from tools import exercises
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ hidden.score()
 CHECKS = """\
 import numpy as np
 
-from grading.checks import Example
+from authoring.checks import Example
 
 EXAMPLES = {
     "twice": Example(

@@ -20,8 +20,8 @@ import numpy as np
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator
 
-from grading import checks, sources
-from grading.sources import SourceError
+from authoring import checks, sources
+from authoring.sources import SourceError
 from lib.checking import Check
 
 ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Pow")

@@ -7,8 +7,8 @@ import zipfile
 
 import pytest
 
-from grading import sources
-from tools import learner_zip, sample_class
+from authoring import learner_zip, sources
+from tools import sample_class
 
 CHAPTERS = sources.available()
 
@@ -57,7 +57,7 @@ def test_every_module_can_be_imported_where_it_is_unpacked(slug, tmp_path):
         f"sys.path = [p for p in sys.path if 'editable' not in p and p != {str(sources.ROOT)!r}]\n"
         "sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f)]\n"
         f"sys.path.insert(0, {str(folder)!r})\n"
-        "sys.modules.update(dict.fromkeys(['torch', 'sklearn', 'scipy', 'grading']))\n"
+        "sys.modules.update(dict.fromkeys(['torch', 'sklearn', 'scipy', 'grading', 'authoring']))\n"
         "for path in sorted(pathlib.Path('lib').glob('*.py')):\n"
         "    module = importlib.import_module(f'lib.{path.stem}')\n"
         f"    assert module.__file__.startswith({str(folder)!r}), module.__file__\n"

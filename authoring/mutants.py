@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from grading import mutation, sources
+from authoring import mutation, sources
 
 FEWEST = 15
 RESULT = Path(__file__).resolve().parent.parent / "book" / "strength.json"

@@ -8,21 +8,18 @@ replaced by an error that says so.
 
 import ast
 import shutil
+import tempfile
 from pathlib import Path
 
-from grading.checks import declarations
-from grading.sources import CHAPTERS, PARTS, ROOT, SourceError
+from authoring.checks import declarations
+from authoring.sources import CHAPTERS, MODULES, ROOT, SourceError
 
 INSTRUCTORS_ONLY = ("torch_bridge",)
 
 
 def modules(slug: str) -> list[str]:
     """List the modules of ``lib`` that learners of a chapter get."""
-    later = {
-        module
-        for chapter in CHAPTERS[CHAPTERS.index(slug) :]
-        for module in (chapter, *PARTS.get(chapter, ()))
-    }
+    later = {m for chapter in CHAPTERS[CHAPTERS.index(slug) :] for m in MODULES[chapter]}
     names = sorted(path.stem for path in (ROOT / "lib").glob("*.py"))
     return [name for name in names if name not in later and name not in INSTRUCTORS_ONLY]
 
@@ -100,3 +97,12 @@ def build(slug: str, destination: Path) -> None:
         if module in held:
             source = withhold(source, held[module], slug)
         (target / f"{module}.py").write_text(source, encoding="utf-8")
+
+
+def files(name: str) -> dict[str, bytes]:
+    """Return the learner's ``lib`` of a chapter by file name; nothing for what is no chapter."""
+    if name not in CHAPTERS:
+        return {}
+    with tempfile.TemporaryDirectory() as scratch:
+        build(name, Path(scratch))
+        return {path.name: path.read_bytes() for path in sorted(Path(scratch, "lib").iterdir())}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from grading import sources, traceability
+from authoring import sources, traceability
 
 
 def test_nothing_is_missing():
@@ -51,9 +51,3 @@ def test_what_is_missing_is_named(course, file, old, new, message):
     path = course / file
     path.write_text(path.read_text().replace(old, new))
     assert any(message in problem for problem in traceability.problems(course))
-
-
-def test_labels_of_a_chapter_without_page_are_no_problem_yet(course):
-    path = course / "lib" / "gru.py"
-    path.write_text('def step():\n    """Step.\n\n    Equations: gru-state.\n    """\n')
-    assert traceability.problems(course) == []

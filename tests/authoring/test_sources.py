@@ -1,11 +1,12 @@
 """Notebook sources: rules are enforced by name, releases are whole or not at all."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from grading import sources
-from grading.sources import SourceError
+from authoring import sources
+from authoring.sources import SourceError
 
 HEAD = """# %% nbgrader={"grade_id": "setup", "locked": true}
 import numpy as np
@@ -123,3 +124,10 @@ def test_a_failed_release_leaves_the_old_one(tmp_path, monkeypatch):
     with pytest.raises(SourceError, match="generate_assignment failed"):
         sources.release("rnn", tmp_path)
     assert (released / "rnn.ipynb").read_text() == "old"
+
+
+def test_the_layers_of_lib_are_the_chapters_in_order():
+    contracts = tomllib.loads((sources.ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (layers,) = (c["layers"] for c in contracts["contracts"] if "lib.rnn" in c["layers"])
+    listed = [layer.removeprefix("lib.") for layer in reversed(layers)]
+    assert [name for name in listed if name in sources.CHAPTERS] == list(sources.CHAPTERS)

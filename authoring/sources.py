@@ -14,22 +14,22 @@ from typing import Any, NamedTuple
 
 import jupytext
 import nbformat
+import yaml
 from nbformat import NotebookNode
+
+from grading.assignment import CourseError
 
 ROOT = Path(__file__).resolve().parent.parent
 
-CHAPTERS = (
-    "rnn",
-    "bptt",
-    "vanishing_gradients",
-    "lstm",
-    "gru",
-    "peephole",
-    "bidirectional",
-    "deep",
-    "encoder_decoder",
-    "attention",
-)
+
+def _chapters() -> tuple[str, ...]:
+    """List the slugs of the part ``Chapters`` in ``_toc.yml``."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    (part,) = (part for part in toc["parts"] if part["caption"] == "Chapters")
+    return tuple(page["file"].removeprefix("book/") for page in part["chapters"])
+
+
+CHAPTERS = _chapters()
 """Slugs in the order of the chapters."""
 
 PARTS = {
@@ -42,10 +42,13 @@ PARTS = {
 }
 """Modules of ``lib`` that a chapter has beside the one with its name."""
 
+MODULES = {slug: (slug, *PARTS.get(slug, ())) for slug in CHAPTERS}
+"""A chapter's modules of ``lib``, in order."""
+
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
-class SourceError(Exception):
+class SourceError(CourseError):
     """A notebook source that is missing, broken, or does not follow CONTRIBUTING.md."""
 
 
@@ -261,6 +264,12 @@ def run_test(slug: str, function: Any) -> tuple[float, str]:
         exec(compile("\n".join(body), f"<test of {exercise.name}>", "exec"), names)
         score = eval(last, names)
     return float(score), output.getvalue()
+
+
+def refresh(root: Path, name: str) -> None:
+    """Write a chapter's source notebook anew, where ``root`` is this course."""
+    if root == ROOT and name in CHAPTERS:
+        convert(name)
 
 
 def convert(slug: str) -> Path:

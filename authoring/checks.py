@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from grading.sources import SourceError, exercises, run_solutions, source_directory
+from authoring.sources import SourceError, exercises, run_solutions, source_directory
 from lib import codec
 from lib.checking import call, compare
 

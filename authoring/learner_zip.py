@@ -11,7 +11,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from grading import learner_lib, sources
+from authoring import learner_lib, sources
 
 PACKAGES = ("numpy", "matplotlib", "tqdm", "jupyterlab", "nbgrader")
 """What a learner installs. No torch."""
@@ -41,7 +41,7 @@ def lay_out(chapters: list[str], directory: Path) -> None:
     pins = (sources.ROOT / "requirements.txt").read_text(encoding="utf-8")
     (directory / "requirements.txt").write_text(requirements(pins), encoding="utf-8")
     for path in (
-        sources.ROOT / "tools" / "learner" / "README.md",
+        sources.ROOT / "authoring" / "learner" / "README.md",
         sources.ROOT / "LICENSE",
         sources.ROOT / "LICENSE-text",
     ):
