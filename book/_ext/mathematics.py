@@ -9,6 +9,7 @@ the end of a strict build.
 import functools
 import html
 import json
+import weakref
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,6 +82,8 @@ class Typesetter:
     def __init__(self) -> None:
         sources = {name: self._source(name) for name in PARTS}
         self._engine = MiniRacer()
+        # Its own finaliser joins a thread, which the end of Python 3.13 has stopped by then.
+        weakref.finalize(self, self._engine.close)
         self._engine.eval(
             START
             % {
