@@ -10,6 +10,9 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# what grading needs, which is there earlier
+GRADER := $(VENV)/.installed-grading
+PINS := $(wildcard requirements*.txt) constraints.txt pyproject.toml tools/bootstrap.py
 STAMPS := _build/.stamps
 JOBS ?= 2
 CHAPTER ?=
@@ -30,7 +33,7 @@ AUTHORING := $(call find,authoring) _toc.yml
 BOOK := $(wildcard _config.yml _toc.yml) $(call find,book)
 
 # Whatever writes runs alone in this folder: the goal is made again, under a lock.
-LOCKED_GOALS := course test book pdf canary lighthouse exercises learner grade sample install lint format bench bench-grading mutants constraints clean
+LOCKED_GOALS := course test fresh book pdf canary lighthouse exercises learner grade sample install lint format bench bench-grading mutants constraints clean
 ifndef LOCKED
 .NOTPARALLEL:
 .PHONY: $(LOCKED_GOALS)
@@ -42,10 +45,23 @@ else
 install: $(INSTALLED)
 	@:
 
-$(INSTALLED): requirements.txt constraints.txt pyproject.toml tools/bootstrap.py
+$(INSTALLED): $(PINS)
+	@$(PYTHON) tools/bootstrap.py --packages
 	@$(PYTHON) tools/bootstrap.py --venv $(VENV)
 
-course: book exercises sample
+$(GRADER): $(PINS)
+	@$(PYTHON) tools/bootstrap.py --venv $(VENV) --part grading
+
+STEP = $(PYTHON) tools/step.py
+MAKE_STEP = $(MAKE) --no-print-directory LOCKED=1
+course:
+	@$(STEP) 1/6 "Debian packages" $(PYTHON) tools/bootstrap.py --packages
+	@$(STEP) 2/6 "packages for grading" $(MAKE_STEP) $(GRADER)
+	@$(STEP) 3/6 "exercises" $(MAKE_STEP) exercises
+	@$(STEP) 4/6 "sample class" $(MAKE_STEP) $(STAMPS)/sample
+	@$(BIN)/python tools/sample_class.py --show
+	@$(STEP) 5/6 "packages for book and tests" $(MAKE_STEP) $(INSTALLED)
+	@$(STEP) 6/6 "book" $(MAKE_STEP) $(STAMPS)/book
 	@echo "The book:       _build/html/index.html"
 
 book: $(STAMPS)/book
@@ -65,16 +81,16 @@ lighthouse: $(STAMPS)/book
 ifeq ($(CHAPTER),)
 exercises: $(CHAPTERS:%=$(STAMPS)/exercises-%)
 else
-exercises: $(INSTALLED)
+exercises: $(GRADER)
 	@$(BIN)/python -m authoring.exercises $(CHAPTER)
 endif
-$(STAMPS)/exercises-%: $(INSTALLED) $$(wildcard solutions/$$*/*.py) $(LIB) $(AUTHORING)
+$(STAMPS)/exercises-%: $(GRADER) $$(wildcard solutions/$$*/*.py) $(LIB) $(AUTHORING)
 	@$(BIN)/python -m authoring.exercises $*
 	@mkdir -p $(STAMPS) && touch $@
 
 sample: $(STAMPS)/sample
 	@$(BIN)/python tools/sample_class.py --show
-$(STAMPS)/sample: $(INSTALLED) $(CHAPTERS:%=$(STAMPS)/exercises-%) $(GRADING) $(LIB) tools/sample_class.py
+$(STAMPS)/sample: $(GRADER) $(CHAPTERS:%=$(STAMPS)/exercises-%) $(GRADING) $(LIB) tools/sample_class.py
 	@$(BIN)/python tools/sample_class.py --jobs $(JOBS) >/dev/null
 	@mkdir -p $(STAMPS) && touch $@
 
@@ -105,6 +121,9 @@ test: $(INSTALLED) exercises learner
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(JOBS) --doctest-modules --cov=lib --cov=grading --cov=authoring --cov-report=term lib tests || status=1; \
 	exit $$status
 
+fresh:
+	@$(PYTHON) tools/fresh.py $(SUITE:%=--suite %) $(CASE:%=--case %)
+
 bench: $(INSTALLED)
 	@$(BIN)/python -m tools.bench
 
@@ -133,6 +152,7 @@ help:
 	@echo "make grade CHAPTER=rnn   grade submitted/, JOBS=2 at a time"
 	@echo "make sample         the sample class alone"
 	@echo "make lab            JupyterLab on solutions/"
+	@echo "make fresh          both commands on bare Debians; SUITE=trixie for all cases of one"
 	@echo "make bench          speed of lib against PyTorch"
 	@echo "make bench-grading  speed of grading against stock nbgrader"
 	@echo "make mutants        strength of the hidden tests: wrong answers that lose marks"

@@ -38,7 +38,7 @@ def lay_out(chapters: list[str], directory: Path) -> None:
     SourceError
         Where a chapter is unknown or has no released notebook.
     """
-    pins = (sources.ROOT / "requirements.txt").read_text(encoding="utf-8")
+    pins = (sources.ROOT / "constraints.txt").read_text(encoding="utf-8")
     (directory / "requirements.txt").write_text(requirements(pins), encoding="utf-8")
     for path in (
         sources.ROOT / "authoring" / "learner" / "README.md",

@@ -22,10 +22,11 @@ def pins(frozen: str) -> str:
 
 def main() -> int:
     """Resolve afresh; return the exit status."""
-    wanted = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as scratch:
+        for path in ROOT.glob("requirements*.txt"):
+            wanted = path.read_text(encoding="utf-8").replace("-c constraints.txt\n", "")
+            (Path(scratch) / path.name).write_text(wanted, encoding="utf-8")
         requirements = Path(scratch) / "requirements.txt"
-        requirements.write_text(wanted.replace("-c constraints.txt\n", ""), encoding="utf-8")
         venv.create(Path(scratch) / "venv", with_pip=True)
         pip = [str(Path(scratch) / "venv" / "bin" / "python"), "-m", "pip"]
         subprocess.run([*pip, "install", "-qq", "-r", str(requirements)], check=True)

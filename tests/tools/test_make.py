@@ -24,7 +24,8 @@ def folder(tmp_path):
         (tmp_path / name).touch()
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
-    (tmp_path / ".venv" / ".installed").touch()
+    for part in (".installed", ".installed-grading"):
+        (tmp_path / ".venv" / part).touch()
     return tmp_path
 
 
@@ -65,6 +66,36 @@ def test_without_python_it_says_what_is_needed(folder):
     assert said.returncode == 2
     assert "Python 3.11 or newer is needed" in said.stderr
     assert not (folder / "_build").exists()
+
+
+def test_course_is_a_line_for_each_step_and_marks_come_before_the_book(folder):
+    shutil.copy(lock.ROOT / "tools" / "step.py", folder / "tools")
+    printed = "import sys; print('chatter'); print('more chatter', file=sys.stderr)"
+    (folder / "tools" / "bootstrap.py").write_text(f"{printed}\nprint('note: mind this')")
+    (folder / "tools" / "book.py").write_text(printed)
+    show = "print('table') if '--show' in sys.argv else print('chatter')"
+    (folder / "tools" / "sample_class.py").write_text(f"import sys\n{show}")
+    (folder / "lib").mkdir()
+    said = make(folder, "course")
+    assert said.returncode == 0, said.stderr
+    assert re.sub(r"\.\.\. \d+ s", "...", said.stdout).splitlines() == [
+        "[1/6] Debian packages ...",
+        "[2/6] packages for grading ...",
+        "[3/6] exercises ...",
+        "[4/6] sample class ...",
+        "table",
+        "[5/6] packages for book and tests ...",
+        "[6/6] book ...",
+        "The book:       _build/html/index.html",
+    ]
+    assert "chatter" not in said.stderr
+    assert "note: mind this" in said.stderr
+    (folder / "tools" / "book.py").write_text("import sys; sys.exit('error: a label is missing')")
+    os.utime(folder / "tools" / "book.py", (2e9, 2e9))
+    said = make(folder, "course")
+    assert said.returncode == 2
+    assert "error: a label is missing" in said.stderr
+    assert "_build/log/6-of-6-book.txt" in said.stderr
 
 
 def test_grade_asks_which_chapter(folder):
