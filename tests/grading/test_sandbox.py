@@ -178,6 +178,8 @@ def test_grading_works_for_a_plain_user_too(course: Path) -> None:
     """Root is shed for a plain user's rights, in a view of the system that one may read."""
     if os.getuid() != 0:
         pytest.skip("the other tests run as a plain user already")
+    if ROOT.stat().st_mode & 0o005 != 0o005:
+        pytest.skip("nobody but root may read this clone: it was made under umask 077")
     small.submit(course, "one", small.answer(small.released(course)))
     fork = "import os\ntry: os.fork()\nexcept OSError as e: print('REFUSED', type(e).__name__)"
     small.submit(course, "two", small.insert(small.answer(small.released(course)), fork))
@@ -185,17 +187,24 @@ def test_grading_works_for_a_plain_user_too(course: Path) -> None:
         os.chown(path, 1234, 1234)
     python = Path(sys.base_prefix).resolve()
     view = [shutil.which("bwrap") or "bwrap", "--dev-bind", "/", "/"]
-    if not os.access(python, os.X_OK) or python.is_relative_to("/root"):
-        view += ["--tmpfs", "/root", "--perms", "0755", "--dir", "/root"]
-        for parent in reversed(python.parents):
-            if parent.is_relative_to("/root"):
-                view += ["--perms", "0755", "--dir", str(parent)]
-        view += ["--ro-bind", str(python), str(python), "--chmod", "0755", "/root"]
-    # the folders of pytest are its user's alone
-    view += ["--tmpfs", "/tmp", "--chmod", "1777", "/tmp", "--perms", "0755", "--dir", "/tmp/c"]
-    for folder in (ROOT, Path(sys.prefix)):
-        if folder.is_relative_to("/tmp"):
-            view += ["--ro-bind", str(folder), str(folder)]
+
+    def anew(top: str, *kept: Path) -> list[str]:
+        """Put a folder that others may enter in the place of one that they may not."""
+        words = ["--perms", "1777", "--tmpfs", top]
+        for path in kept:
+            for parent in reversed(path.relative_to(top).parents):
+                if parent != Path():
+                    # bubblewrap would make them its user's alone
+                    words += ["--perms", "0755", "--dir", str(Path(top) / parent)]
+            words += ["--ro-bind", str(path), str(path)]
+        return words
+
+    folders = (ROOT, Path(sys.prefix), python)
+    for top in ("/root", "/tmp"):
+        inside = [path for path in folders if path.is_relative_to(top)]
+        if inside or top == "/tmp":  # the folders of pytest are its user's alone
+            view += anew(top, *inside)
+    view += ["--perms", "0755", "--dir", "/tmp/c"]
     view += ["--bind", str(course), "/tmp/c", "--chdir", "/tmp/c"]
     shed = ["setpriv", "--reuid=1234", "--regid=1234", "--clear-groups", "--inh-caps=-all"]
     command = [sys.executable, "-m", "grading", "grade", small.NAME, "--jobs", "1"]
