@@ -152,7 +152,7 @@ help:
 	@echo "make grade CHAPTER=rnn   grade submitted/, JOBS=2 at a time"
 	@echo "make sample         the sample class alone"
 	@echo "make lab            JupyterLab on solutions/"
-	@echo "make fresh          both commands on bare Debians; SUITE=trixie for all cases of one"
+	@echo "make fresh          both commands on bare machines; SUITE=trixie for all cases of one Debian"
 	@echo "make bench          speed of lib against PyTorch"
 	@echo "make bench-grading  speed of grading against stock nbgrader"
 	@echo "make mutants        strength of the hidden tests: wrong answers that lose marks"

@@ -56,7 +56,7 @@ CASES = {
     "root": Case("root, two folders below the temporary one, LANG=C", "/tmp/a/b/course"),
     "user": Case(
         "plain user, a blank and letters beyond ASCII in the folder, decimal comma, umask 077",
-        f"/home/{SEED}/kurs für alle/rnn course",
+        f"/home/{SEED}/für jeden/rnn course",
         user=True,
         environment={"LANG": "de_DE.UTF-8", "LC_ALL": "de_DE.UTF-8", "TZ": "Asia/Kathmandu"},
         umask="077",
