@@ -19,21 +19,11 @@ c.CourseDirectory.ignore = [
 c.Origin.source = "authoring.sources.refresh"
 c.Origin.library = "authoring.learner_lib.files"
 
-# Learners' code is graded in isolation: see grading/preprocessors.py.
-c.Autograde.exporter_class = "grading.preprocessors.SubmissionExporter"
-c.Autograde.sanitize_preprocessors = [
-    "grading.preprocessors.Rebuild",
-    "nbgrader.preprocessors.CheckCellMetadata",
-]
-c.Autograde.autograde_preprocessors = [
-    "grading.preprocessors.Isolate",
-    "grading.preprocessors.SaveScores",
-    "nbgrader.preprocessors.AssignLatePenalties",
-    "nbgrader.preprocessors.CheckCellMetadata",
-]
+# Learners' code is graded in isolation: see grading/nbgrader.py.
+c.Autograde.exporter_class = "grading.nbgrader.Door"
 c.GenerateFeedback.preprocessors = [
     "nbgrader.preprocessors.GetGrades",
-    "grading.preprocessors.PlainFeedback",
+    "grading.nbgrader.PlainFeedback",
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
 c.ZipCollectApp.extractor_plugin = "grading.lms.SafeExtractor"

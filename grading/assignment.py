@@ -80,6 +80,10 @@ class Assignment:
         ]
         return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
+    def key(self) -> str:
+        """Return what tells one warm sandbox from another."""
+        return " ".join([self.digest(), *self.preload])
+
 
 def read_files(folder: Path) -> dict[str, bytes]:
     """Read all files below a folder of the course's own, but notebooks and caches."""

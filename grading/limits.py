@@ -3,6 +3,9 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from traitlets import Bool, Integer
+from traitlets.config import Configurable
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -44,3 +47,25 @@ class Limits:
     def asdict(self) -> dict[str, Any]:
         """Return the limits as a plain dict."""
         return asdict(self)
+
+
+class Isolate(Configurable):
+    """The limits that ``nbgrader_config.py`` may set, as ``c.Isolate.cell_seconds = 30``."""
+
+    sandbox = Bool(True, help="Whether learners' code runs in a sandbox.").tag(config=True)
+    cell_seconds = Integer(20, help="Wall time of a cell.").tag(config=True)
+    call_seconds = Integer(10, help="Wall time of a call that a test makes.").tag(config=True)
+    submission_seconds = Integer(120, help="Wall time of a submission.").tag(config=True)
+    memory_megabytes = Integer(2048, help="Memory of a sandbox.").tag(config=True)
+    storage_megabytes = Integer(64, help="Files of a sandbox.").tag(config=True)
+
+    def limits(self) -> Limits:
+        """Return the configured limits."""
+        return Limits(
+            cell_seconds=self.cell_seconds,
+            call_seconds=self.call_seconds,
+            submission_seconds=self.submission_seconds,
+            cpu_seconds=self.submission_seconds,
+            memory=self.memory_megabytes << 20,
+            storage=self.storage_megabytes << 20,
+        )

@@ -166,14 +166,13 @@ def test_an_interrupt_while_a_submission_is_saved_waits_for_the_whole_of_it(
     save = batch.Course._save
 
     def interrupted(self: batch.Course, gradebook: Any, *rest: Any) -> None:
-        create = gradebook.update_or_create_submission
+        find = gradebook.find_assignment
 
-        def create_and_interrupt(*args: Any, **kwargs: Any) -> Any:
-            entry = create(*args, **kwargs)
+        def find_and_interrupt(*args: Any, **kwargs: Any) -> Any:
             signal.raise_signal(signal.SIGINT)
-            return entry
+            return find(*args, **kwargs)
 
-        monkeypatch.setattr(gradebook, "update_or_create_submission", create_and_interrupt)
+        monkeypatch.setattr(gradebook, "find_assignment", find_and_interrupt)
         save(self, gradebook, *rest)
 
     monkeypatch.setattr(batch.Course, "_save", interrupted)

@@ -10,7 +10,8 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from grading import batch, preprocessors
+from grading import batch
+from grading import course as courses
 
 SCRIPT = "<script>alert('taken')</script>"
 
@@ -125,19 +126,19 @@ def test_autograde_fails_where_someone_has_no_score_and_tries_again(
 
 def test_only_a_secret_that_nbgrader_made_names_the_feedback(tmp_path: Path) -> None:
     made = "0f" * 64
-    (tmp_path / preprocessors.SECRET).write_text(made)
-    kept = preprocessors.exchange_files(tmp_path, "2030-01-01 00:00:00 UTC")
-    assert kept == {"timestamp.txt": "2030-01-01 00:00:00 UTC", preprocessors.SECRET: made}
+    (tmp_path / courses.SECRET).write_text(made)
+    kept = courses.exchange_files(tmp_path, "2030-01-01 00:00:00 UTC")
+    assert kept == {"timestamp.txt": "2030-01-01 00:00:00 UTC", courses.SECRET: made}
     empty = tmp_path / "empty"
     empty.mkdir()
-    secrets = [preprocessors.exchange_files(empty, "")[preprocessors.SECRET]]
+    secrets = [courses.exchange_files(empty, "")[courses.SECRET]]
     for text in ("", "../../etc", made + "\n", "ü" * 64, "0" * 2000):
-        (tmp_path / preprocessors.SECRET).write_text(text)
-        secrets.append(preprocessors.exchange_files(tmp_path, "")[preprocessors.SECRET])
-    (tmp_path / preprocessors.SECRET).write_text(made)
+        (tmp_path / courses.SECRET).write_text(text)
+        secrets.append(courses.exchange_files(tmp_path, "")[courses.SECRET])
+    (tmp_path / courses.SECRET).write_text(made)
     other = tmp_path.with_name("other")
     other.symlink_to(tmp_path)
-    secrets.append(preprocessors.exchange_files(other, "")[preprocessors.SECRET])
+    secrets.append(courses.exchange_files(other, "")[courses.SECRET])
     assert len({made, *secrets}) == 1 + len(secrets)
     assert {len(secret) for secret in secrets} == {128}
 
@@ -172,11 +173,10 @@ def test_nbgrader_refuses_without_bubblewrap(
     small.submit(course, "broken", b"{")
     which = shutil.which
     monkeypatch.setattr(shutil, "which", lambda name, *a: None if name == "bwrap" else which(name))
-    preprocessors.close_graders()
     with pytest.raises(SystemExit):
         small.run_nbgrader(course, "autograde", small.NAME)
     assert "apt-get install bubblewrap" in capsys.readouterr().err
-    assert {score for score, _ in scores(course).values()} == {0.0}
+    assert scores(course) == {}
     assert not list((course / "autograded").rglob("*.ipynb"))
     assert autograde(course, "--Isolate.sandbox=False") == 1  # for those who cannot be graded
     assert scores(course)["right"] == (9.0, False)

@@ -1,0 +1,339 @@
+"""A course folder: who handed in what, the gradebook, and how a mark gets there.
+
+A submission's marks, time stamp and late penalty reach the gradebook in one transaction.
+A graded notebook is stamped, and written last: without a stamp no mark counts as done,
+whatever a program that was killed has left behind.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import re
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grading import intake
+from grading.assignment import Assignment, CourseError
+from grading.engine import Result
+from grading.intake import Refused, mark
+from grading.limits import Limits
+
+SECRET = "submission_secret.txt"
+
+
+@dataclass
+class Submission:
+    """A learner's submission as it lies in its folder."""
+
+    student: str
+    folder: Path
+    path: Path | None = None
+    note: str = ""
+    refused: str = ""
+    timestamp: str = ""
+    digest: str = ""
+    plots: bool = False
+
+    def data(self, assignment: Assignment) -> bytes:
+        """Read the notebook.
+
+        Raises
+        ------
+        Refused
+            Where it cannot be read.
+        """
+        assert self.path is not None
+        return intake.read(self.path, assignment.limits)
+
+
+class Course:
+    """A course folder with its nbgrader configuration.
+
+    Parameters
+    ----------
+    root : Path
+    db_url : str, optional
+        Where the gradebook is, if not where the configuration says.
+    config : traitlets.config.Config, optional
+        The configuration, if it has been read already.
+
+    Raises
+    ------
+    CourseError
+        Where there is no configuration.
+    """
+
+    def __init__(self, root: Path, db_url: str | None = None, config: Any = None) -> None:
+        # nbgrader calls the command alembic when it makes a gradebook.
+        scripts = str(Path(sys.executable).parent)
+        if scripts not in os.environ.get("PATH", "").split(os.pathsep):
+            os.environ["PATH"] = os.pathsep.join([scripts, os.environ.get("PATH", "")])
+        from nbgrader.coursedir import CourseDirectory
+        from traitlets.config import Config, PyFileConfigLoader
+
+        from grading.limits import Isolate
+
+        root = root.resolve()
+        if config is None:
+            if not (root / "nbgrader_config.py").is_file():
+                raise CourseError(f"{root} is no course: there is no nbgrader_config.py")
+            config = PyFileConfigLoader("nbgrader_config.py", str(root)).load_config()
+        self.config = Config(config)
+        self.config.CourseDirectory.root = str(root)
+        if db_url:
+            self.config.CourseDirectory.db_url = db_url
+        self.coursedir = CourseDirectory(config=self.config)
+        self.options = Isolate(config=self.config)
+        self.root = root
+
+    def folder(self, step: str, student: str, assignment: str) -> Path:
+        """Return the folder of one step of nbgrader's."""
+        directory = getattr(self.coursedir, f"{step}_directory")
+        return Path(self.coursedir.format_path(directory, student, assignment))
+
+    def gradebook(self) -> Any:
+        """Open the gradebook."""
+        from nbgrader.api import Gradebook
+
+        return Gradebook(self.coursedir.db_url, self.coursedir.course_id)
+
+    def prepare(self, gradebook: Any, name: str, isolated: bool | None = None) -> Assignment:
+        """Bring the gradebook up to date with an assignment's source, and load it.
+
+        Raises
+        ------
+        CourseError
+            Where source, release and gradebook do not fit together.
+        """
+        from grading.assignment import load
+        from grading.origin import Origin
+        from grading.registration import register
+
+        register(self, gradebook, name)
+        isolated = self.options.sandbox if isolated is None else isolated
+        release = self.folder("release", ".", name)
+        lib = Origin(config=self.config).files(name)
+        return load(gradebook, release, name, name, lib, self.options.limits(), isolated)
+
+    def roster(self, gradebook: Any, name: str) -> list[str]:
+        """List the learners of the gradebook and those who handed something in."""
+        names = {student.id for student in gradebook.students}
+        return sorted(names | set(self.handed_in(name)))
+
+    def handed_in(self, name: str) -> list[str]:
+        """List the learners who handed something in."""
+        pattern = self.folder("submitted", "*", name)
+        return sorted(path.parent.name for path in pattern.parent.parent.glob(f"*/{name}"))
+
+    def submission(self, assignment: Assignment, student: str) -> Submission | None:
+        """Look at a learner's submission; ``None`` where there is none."""
+        from grading.timestamps import read_timestamp
+
+        folder = self.folder("submitted", student, assignment.name)
+        if not os.path.lexists(folder):
+            return None
+        submission = Submission(student, folder)
+        content = b""
+        try:
+            intake.check_folder(folder)
+            submission.timestamp = read_timestamp(folder)
+            submission.path, submission.note = intake.find_notebook(folder, assignment.notebook)
+            content = submission.data(assignment)
+        except Refused as error:
+            submission.refused = str(error)
+        submission.plots = b"matplotlib" in content
+        state = [assignment.digest(), submission.note, submission.refused, submission.timestamp]
+        seed = json.dumps(state).encode()
+        submission.digest = hashlib.sha256(seed + content).hexdigest()
+        return submission
+
+    def graded(self, assignment: Assignment, student: str) -> dict[str, Any]:
+        """Return the stamp of a finished notebook: how it was graded; empty where there is none."""
+        try:
+            state = json.loads(self.graded_path(assignment, student).read_text(encoding="utf-8"))
+            stamp = dict(state["metadata"]["grading"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+        return stamp if stamp.get("finished") is True else {}
+
+    def graded_path(self, assignment: Assignment, student: str) -> Path:
+        """Return where a learner's graded notebook is kept."""
+        folder = self.folder("autograded", student, assignment.name)
+        return folder / f"{assignment.notebook}.ipynb"
+
+    # -- writing
+
+    def keep(
+        self, gradebook: Any, assignment: Assignment, submission: Submission, result: Result
+    ) -> None:
+        """Save marks in the gradebook, then the graded notebook with its stamp.
+
+        Whenever this is killed, the notebook is gone or belongs to the marks in the
+        gradebook, and so does the time stamp beside it.
+        """
+        path = self.graded_path(assignment, submission.student)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stamp(result, assignment, submission.digest)
+        text = json.dumps(result.notebook, indent=1, ensure_ascii=False)
+        with keyboard_later():
+            self._save(gradebook, assignment, submission, result)
+            path.unlink(missing_ok=True)
+            for name, content in exchange_files(submission.folder, submission.timestamp).items():
+                write(path.with_name(name), content)
+            gradebook.db.commit()
+            write(path, text)
+        gradebook.db.expire_all()
+
+    def _save(
+        self, gradebook: Any, assignment: Assignment, submission: Submission, result: Result
+    ) -> None:
+        """Put marks into the gradebook, and commit nothing yet."""
+        from nbformat import from_dict
+        from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution
+
+        entry = entry_of(gradebook, assignment.name, submission.student, submission.timestamp)
+        (notebook,) = (n for n in entry.notebooks if n.name == assignment.notebook)
+        grades = {grade.name: grade for grade in notebook.grades}
+        comments = {comment.name: comment for comment in notebook.comments}
+        for data in result.notebook["cells"]:
+            cell = from_dict(data)
+            grade_id = mark(data).get("grade_id")
+            if is_grade(cell):
+                if grade_id in result.scores:
+                    score = result.scores[grade_id]
+                else:
+                    score, _ = determine_grade(cell)
+                grade = grades[grade_id]
+                grade.auto_score = score
+                seen = grade.manual_score is not None or score is None or bool(result.reason)
+                grade.needs_manual_grade = seen
+            if is_solution(cell):
+                untouched = cell.metadata.nbgrader.get("checksum") == compute_checksum(cell)
+                comments[grade_id].auto_comment = "No response." if untouched else None
+        gradebook.db.flush()
+        self._penalise(entry, notebook, submission.student)
+        gradebook.db.flush()
+
+    def _penalise(self, entry: Any, notebook: Any, student: str) -> None:
+        """Assign the late penalty, as nbgrader's own preprocessor does."""
+        from nbgrader.preprocessors import AssignLatePenalties
+
+        step = AssignLatePenalties(config=self.config)
+        step.log.setLevel(logging.ERROR)
+        step.init_plugin()
+        notebook.late_submission_penalty = None
+        if entry.total_seconds_late > 0:
+            penalty = step.plugin_inst.late_submission_penalty(
+                student, notebook.score, entry.total_seconds_late
+            )
+            if penalty is not None:
+                notebook.late_submission_penalty = step._check_late_penalty(notebook, penalty)
+
+
+def entry_of(gradebook: Any, assignment: str, student: str, timestamp: str) -> Any:
+    """Find a learner's entry in the gradebook, or make one, in the transaction under way.
+
+    nbgrader's own ways of doing this commit at once: killed after that, they leave a
+    learner with 0 points.
+    """
+    from nbgrader import api
+    from nbgrader.utils import parse_utc
+
+    try:
+        entry = gradebook.find_submission(assignment, student)
+    except api.MissingEntry:
+        try:
+            person = gradebook.find_student(student)
+        except api.MissingEntry:
+            person = api.Student(id=student)
+            gradebook.db.add(person)
+        entry = api.SubmittedAssignment(
+            assignment=gradebook.find_assignment(assignment), student=person
+        )
+        with gradebook.db.no_autoflush:
+            for original in entry.assignment.notebooks:
+                notebook = api.SubmittedNotebook(notebook=original, assignment=entry)
+                for cell in (*original.grade_cells, *original.task_cells):
+                    api.Grade(cell_id=cell.id, notebook=notebook)
+                for cell in (*original.solution_cells, *original.task_cells):
+                    api.Comment(cell_id=cell.id, notebook=notebook)
+        gradebook.db.add(entry)
+        gradebook.db.flush()
+    if timestamp:
+        entry.timestamp = parse_utc(timestamp)
+    return entry
+
+
+def stamp(result: Result, assignment: Assignment, digest: str) -> None:
+    """Write into a graded notebook how it was graded, and that it was to the end."""
+    result.notebook["metadata"]["grading"] = {
+        "digest": digest,
+        "finished": True,
+        "failed": None in result.scores.values(),
+        "sandbox": assignment.isolated,
+        "reason": result.reason,
+        "notes": result.notes,
+        "limits": result.limits,
+        "mistakes": result.mistakes,
+        "seconds": round(result.seconds, 3),
+    }
+    if not assignment.isolated:
+        words = "Graded without a sandbox: the score can be trusted no more than the code."
+        cell = {"cell_type": "markdown", "id": "no-sandbox", "metadata": {}, "source": words}
+        result.notebook["cells"].insert(0, cell)
+
+
+def exchange_files(folder: Path, timestamp: str) -> dict[str, str]:
+    """Return what must stand beside a graded notebook for ``nbgrader release_feedback``.
+
+    It fails on everyone where one submission lacks a file, or has an empty secret. The
+    secret, which ``nbgrader submit`` makes, names the feedback in the exchange; where
+    there is none to be trusted, a new one does, by which nobody can fetch it.
+    """
+    from grading.timestamps import TIMESTAMP
+
+    secret = ""
+    with contextlib.suppress(Refused, UnicodeDecodeError):
+        intake.check_folder(folder)
+        secret = intake.read(folder / SECRET, Limits(notebook=1000)).decode("ascii")
+    if not re.fullmatch("[0-9a-f]{64,}", secret):
+        secret = secrets.token_hex(64)
+    return {TIMESTAMP: timestamp, SECRET: secret}
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a file as a whole; nbgrader leaves its own read-only."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    temporary.write_text(text, encoding="utf-8")
+    temporary.chmod(0o444)
+    temporary.replace(path)
+
+
+@contextlib.contextmanager
+def keyboard_later() -> Iterator[None]:
+    """Hold an interrupt from the keyboard back until a submission is saved as a whole."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = False
+
+    def remember(number: int, frame: Any) -> None:
+        nonlocal came
+        came = True
+
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
