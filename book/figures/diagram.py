@@ -111,6 +111,17 @@ def rules(theme: str, scope: str = ".dgm") -> str:
     return "\n".join(out)
 
 
+def variables(theme: str) -> str:
+    """Name a theme's colours for other style sheets: ``--state`` and ``--state-fill``."""
+    named = {}
+    for name, colour in COLOURS[theme].items():
+        if isinstance(colour, str):
+            named[name] = colour
+        else:
+            named[f"{name}-fill"], named[name] = colour
+    return "".join(f"--{name}:{colour};" for name, colour in named.items())
+
+
 SHAPES = """\
 .dgm text{font-family:"STIX Two Text","Times New Roman",Times,"Liberation Serif",serif}
 .dgm text{font-size:19px;text-anchor:middle}
@@ -138,8 +149,9 @@ def stylesheet() -> str:
     dark = rules("dark", 'html[data-theme="dark"] .dgm')
     return (
         "/* Written by book/figures/diagram.py: change it there. */\n"
-        f"{SHAPES}\n{rules('light')}\n"
-        f"@media screen{{\n{dark}\n}}\n"
+        f":root{{{variables('light')}}}\n{SHAPES}\n{rules('light')}\n"
+        f"@media screen{{\n"
+        f"html[data-theme=\"dark\"]{{{variables('dark')}}}\n{dark}\n}}\n"
     )
 
 
