@@ -211,6 +211,8 @@ def environment(venv: Path, part: str = "all") -> None:
     if any(_finished(venv, one) for one in dict.fromkeys((part, "all"))):
         stamp(venv, part).touch()
         return
+    # Where root grades, another user runs the learners' code, and reads what is installed.
+    os.umask(0o022)
     for one in REQUIREMENTS:
         if not _finished(venv, one):
             stamp(venv, one).unlink(missing_ok=True)

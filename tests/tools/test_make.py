@@ -81,9 +81,9 @@ def test_course_is_a_line_for_each_step_and_marks_come_before_the_book(folder):
     assert re.sub(r"\.\.\. \d+ s", "...", said.stdout).splitlines() == [
         "[1/6] Debian packages ...",
         "[2/6] packages for grading ...",
-        "[3/6] exercises ...",
-        "[4/6] sample class ...",
+        "[3/6] sample class ...",
         "table",
+        "[4/6] exercises ...",
         "[5/6] packages for book and tests ...",
         "[6/6] book ...",
         "The book:       _build/html/index.html",
