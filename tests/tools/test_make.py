@@ -75,7 +75,9 @@ def test_course_is_a_line_for_each_step_and_marks_come_before_the_book(folder):
     (folder / "tools" / "book.py").write_text(printed)
     show = "print('table') if '--show' in sys.argv else print('chatter')"
     (folder / "tools" / "sample_class.py").write_text(f"import sys\n{show}")
-    (folder / "lib").mkdir()
+    for name in ("lib", "authoring"):
+        (folder / name).mkdir()
+    (folder / "authoring" / "exercises.py").write_text(printed)
     said = make(folder, "course")
     assert said.returncode == 0, said.stderr
     assert re.sub(r"\.\.\. \d+ s", "...", said.stdout).splitlines() == [
