@@ -78,6 +78,7 @@ def test_course_is_a_line_for_each_step_and_marks_come_before_the_book(folder):
     for name in ("lib", "authoring"):
         (folder / name).mkdir()
     (folder / "authoring" / "exercises.py").write_text(printed)
+    (folder / "_toc.yml").touch()
     said = make(folder, "course")
     assert said.returncode == 0, said.stderr
     assert re.sub(r"\.\.\. \d+ s", "...", said.stdout).splitlines() == [
