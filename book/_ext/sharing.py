@@ -126,6 +126,8 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     if error is None and app.builder.format == "html":
         write_sitemap(app)
         write_not_found(app)
+        # GitHub Pages leaves out folders that begin with an underscore without it.
+        Path(app.outdir, ".nojekyll").touch()
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

@@ -64,6 +64,11 @@ def test_picture_is_drawn_from_what_is_there() -> None:
     assert card.label(png) == card.origin(), "old: run tools/card.py"
 
 
+def test_github_pages_serves_folders_with_an_underscore(html: Path) -> None:
+    assert (html / "_static").is_dir()
+    assert (html / ".nojekyll").is_file()
+
+
 def test_sitemap_lists_every_page_once(html: Path) -> None:
     root = ElementTree.parse(html / "sitemap.xml").getroot()
     found = [loc.text for loc in root.iter(f"{SITEMAP}loc")]
