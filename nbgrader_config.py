@@ -15,6 +15,10 @@ c.CourseDirectory.ignore = [
     "*.tmp",
 ]
 
+# A release holds its notebooks and, beside them, these files and no others: tables are data.
+c.GenerateAssignment.exporter_class = "grading.release.ReleaseExporter"
+c.ReleaseExporter.files = ["checks.json", "*.csv"]
+
 # How source notebooks and the learners' library are made.
 c.Origin.source = "authoring.sources.refresh"
 c.Origin.library = "authoring.learner_lib.files"
