@@ -135,7 +135,7 @@ class Course:
 
     def submission(self, assignment: Assignment, student: str) -> Submission | None:
         """Look at a learner's submission; ``None`` where there is none."""
-        from grading.timestamps import read_timestamp
+        from grading.timestamps import read_timestamp, zone_of
 
         folder = self.folder("submitted", student, assignment.name)
         if not os.path.lexists(folder):
@@ -144,7 +144,7 @@ class Course:
         content = b""
         try:
             intake.check_folder(folder)
-            submission.timestamp = read_timestamp(folder)
+            submission.timestamp = read_timestamp(folder, zone_of(self.config))
             submission.path, submission.note = intake.find_notebook(folder, assignment.notebook)
             content = submission.data(assignment)
         except Refused as error:

@@ -15,11 +15,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from grading import candidates
 from grading.limits import Limits
 
 
 class Refused(Exception):
     """A submission that cannot be graded; the text says why, for learner and instructor."""
+
+
+class Empty(Refused):
+    """A file with nothing in it."""
 
 
 class Cell(NamedTuple):
@@ -51,7 +56,7 @@ def check_folder(folder: Path, files: int = 1000, size: int = 200 << 20) -> None
             status = os.lstat(os.path.join(path, name))
             mode = status.st_mode
             total += status.st_size
-            shown = _plain(os.path.relpath(os.path.join(path, name), folder))
+            shown = plain(os.path.relpath(os.path.join(path, name), folder))
             if stat.S_ISLNK(mode):
                 raise Refused(f"{shown} is a symbolic link; links are not followed")
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
@@ -65,8 +70,9 @@ def check_folder(folder: Path, files: int = 1000, size: int = 200 << 20) -> None
 def find_notebook(folder: Path, name: str) -> tuple[Path, str]:
     """Find the notebook in a submission folder.
 
-    The file of the right name is taken. Where there is none, but exactly one other
-    notebook, that one is taken and the note says so.
+    Hidden files, backups and editors' folders are no candidates. Of the others counts the
+    one of the right name, then the shallowest, then the newest download; where none has
+    the right name, the one that is nearest to it. The note says which was taken.
 
     Returns
     -------
@@ -75,17 +81,28 @@ def find_notebook(folder: Path, name: str) -> tuple[Path, str]:
     Raises
     ------
     Refused
-        Where there is no notebook, or several and none of the right name.
+        Where there is no notebook, or several and none is surely the one.
     """
     wanted = folder / f"{name}.ipynb"
     if os.path.lexists(wanted):
         return wanted, ""
-    others = sorted(path for path in folder.glob("*.ipynb") if not path.name.startswith((".", "~")))
-    if len(others) == 1:
-        return others[0], f"renamed: taken from {_plain(others[0].name)}"
-    if others:
-        raise Refused(f"no notebook named {name}.ipynb, and {len(others)} others to choose from")
-    raise Refused(f"no notebook named {name}.ipynb")
+    found, archives = [], []
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        for own in sorted(names):
+            path = Path(place, own)
+            inside = path.relative_to(folder)
+            if candidates.may_be_notebook(inside):
+                found.append(candidates.judge(path, name, len(inside.parts)))
+            elif candidates.is_archive(own) or candidates.is_unread_archive(own):
+                archives.append(plain(own))
+    chosen = candidates.choose(found)
+    if chosen is not None:
+        return chosen, f"renamed: taken from {plain(str(chosen.relative_to(folder)))}"
+    if found:
+        raise Refused(f"no notebook named {name}.ipynb, and {len(found)} others to choose from")
+    packed = f", but {archives[0]}; unpack it" if archives else ""
+    raise Refused(f"no notebook named {name}.ipynb{packed}")
 
 
 def read(path: Path, limits: Limits) -> bytes:
@@ -101,21 +118,21 @@ def read(path: Path, limits: Limits) -> bytes:
     except OSError as error:
         if path.is_symlink():
             raise Refused(
-                f"{_plain(path.name)} is a symbolic link; links are not followed"
+                f"{plain(path.name)} is a symbolic link; links are not followed"
             ) from error
-        raise Refused(f"{_plain(path.name)} cannot be read: {error.strerror}") from error
+        raise Refused(f"{plain(path.name)} cannot be read: {error.strerror}") from error
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise Refused(f"{_plain(path.name)} is not a plain file")
+            raise Refused(f"{plain(path.name)} is not a plain file")
         data = file.read(limits.notebook + 1)
     if len(data) > limits.notebook:
         raise Refused(f"the notebook is larger than {limits.notebook >> 20} MB")
     if not data.strip():
-        raise Refused("the file is empty")
+        raise Empty("the file is empty")
     return data
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Make a file name of unknown origin printable."""
     return text.encode("ascii", "backslashreplace").decode()[:120]
 
@@ -140,7 +157,7 @@ def parse(data: bytes, limits: Limits) -> list[Cell]:
     except RecursionError as error:
         raise Refused("not a notebook: nested too deeply") from error
     except ValueError as error:
-        raise Refused(f"not JSON: {_plain(str(error))}") from error
+        raise Refused(f"not JSON: {plain(str(error))}") from error
     if not isinstance(content, dict):
         raise Refused("not a notebook: there are no cells")
     cells = content.get("cells")

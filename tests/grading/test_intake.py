@@ -135,18 +135,100 @@ def test_sizes_and_numbers_of_files_are_limited(tmp_path: Path) -> None:
         intake.read(tmp_path / "x", Limits(notebook=1 << 20))
 
 
+def put(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+        os.utime(folder / name, (1e9, 1e9))
+
+
 def test_the_only_notebook_counts_whatever_its_name(tmp_path: Path) -> None:
     with pytest.raises(intake.Refused, match=r"no notebook named rnn\.ipynb$"):
         intake.find_notebook(tmp_path, "rnn")
-    (tmp_path / "rnn (1).ipynb").write_text("")
-    (tmp_path / ".hidden.ipynb").write_text("")
+    put(tmp_path, "mine.ipynb", ".hidden.ipynb")
     path, note = intake.find_notebook(tmp_path, "rnn")
-    assert (path.name, note) == ("rnn (1).ipynb", "renamed: taken from rnn (1).ipynb")
-    (tmp_path / "rnn (2).ipynb").write_text("")
+    assert (path.name, note) == ("mine.ipynb", "renamed: taken from mine.ipynb")
+    put(tmp_path, "deep/other.ipynb")
     with pytest.raises(intake.Refused, match="and 2 others to choose from"):
         intake.find_notebook(tmp_path, "rnn")
-    (tmp_path / "rnn.ipynb").write_text("")
+    put(tmp_path, "rnn.ipynb")
     assert intake.find_notebook(tmp_path, "rnn") == (tmp_path / "rnn.ipynb", "")
+
+
+ORDER = [
+    "rnn.ipynb",
+    "a/rnn.ipynb",
+    "a/b/rnn.ipynb",
+    "RNN.IPYNB",
+    "a/rnn.ipynb.txt",
+    "a/b/rnn.ipynb.json",
+    "rnn (12).ipynb",
+    "rnn (3).ipynb",
+    "a/rnn (13).ipynb",
+    "rnn-Copy1.ipynb",
+    "a/Copy of rnn.ipynb",
+    "a/b/ada_rnn_final.ipynb",
+    "Untitled.ipynb",
+]
+NEVER = [
+    "__MACOSX/rnn.ipynb",
+    "__MACOSX/._rnn.ipynb",
+    "._rnn.ipynb",
+    ".rnn.ipynb",
+    ".ipynb_checkpoints/rnn.ipynb",
+    ".ipynb_checkpoints/rnn-checkpoint.ipynb",
+    ".virtual_documents/rnn.ipynb",
+    ".idea/rnn.ipynb",
+    ".~rnn.ipynb",
+    "a/.vscode/b/rnn.ipynb",
+    "rnn-checkpoint.ipynb",
+    "rnn.ipynb~",
+    "rnn.ipynb.bak",
+    "rnn.bak.ipynb",
+    "rnn.ipynb.swp",
+    "rnn.ipynb.crdownload",
+    "#rnn.ipynb#",
+    "~$rnn.ipynb",
+    "rnn.ipynb.pdf",
+    "rnn.ipynb.html",
+    "rnn.ipynbx",
+    "rnn.py",
+    "rnnipynb",
+]
+
+
+def test_right_name_then_shallowest_then_newest_download(tmp_path: Path) -> None:
+    put(tmp_path, *ORDER, *NEVER)
+    for name in ORDER:
+        path, note = intake.find_notebook(tmp_path, "rnn")
+        assert path == tmp_path / name
+        assert note == ("" if name == "rnn.ipynb" else f"renamed: taken from {name}")
+        path.unlink()
+    with pytest.raises(intake.Refused, match=r"no notebook named rnn\.ipynb$"):
+        intake.find_notebook(tmp_path, "rnn")
+
+
+@pytest.mark.parametrize("name", NEVER)
+def test_what_is_never_a_candidate_does_not_stand_in_for_one(tmp_path: Path, name: str) -> None:
+    put(tmp_path, name, "sub/Untitled3.ipynb")
+    assert intake.find_notebook(tmp_path, "rnn")[0] == tmp_path / "sub" / "Untitled3.ipynb"
+
+
+def test_files_alike_in_name_are_told_apart_by_time_or_not_at_all(tmp_path: Path) -> None:
+    put(tmp_path, "a/rnn.ipynb", "b/rnn.ipynb")
+    with pytest.raises(intake.Refused, match="and 2 others to choose from"):
+        intake.find_notebook(tmp_path, "rnn")
+    os.utime(tmp_path / "a" / "rnn.ipynb", (1e9 + 60, 1e9 + 60))
+    assert intake.find_notebook(tmp_path, "rnn")[0] == tmp_path / "a" / "rnn.ipynb"
+    put(tmp_path, "a/rnn.ipynb")
+    (tmp_path / "b" / "rnn.ipynb").write_text("a/rnn.ipynb")
+    assert intake.find_notebook(tmp_path, "rnn")[0].read_text() == "a/rnn.ipynb"
+
+
+def test_an_archive_that_was_put_there_by_hand_is_named(tmp_path: Path) -> None:
+    put(tmp_path, "rnn.zip")
+    with pytest.raises(intake.Refused, match=r"no notebook named rnn\.ipynb, but rnn\.zip"):
+        intake.find_notebook(tmp_path, "rnn")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grading import sources
+from authoring import sources
 
 
 @pytest.fixture
