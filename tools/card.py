@@ -12,43 +12,53 @@ import zlib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "book" / "figures")]
+
+import letters  # noqa: E402
 
 from tools import chromium  # noqa: E402
 
 CARD = ROOT / "book" / "_static" / "card.png"
 SIZE = (1200, 630)
+TITLE = "Recurrent Networks"
+SUBTITLE = "From the Elman cell to attention. The exercises grade themselves."
 KEY = b"Source"
 PAGE = """<!DOCTYPE html>
 <meta charset="utf-8">
 <style>
 body {{ margin: 0; width: 1200px; height: 630px; background: #ffffff; color: #1c2430;
-  font-family: Helvetica, Arial, "Liberation Sans", sans-serif; overflow: hidden; }}
+  font-family: "Drawing Sans"; overflow: hidden; }}
 header {{ display: flex; align-items: center; gap: 28px; padding: 36px 60px 0; }}
 header svg {{ width: 104px; height: 104px; }}
-h1 {{ margin: 0; font-size: 68px; letter-spacing: -1px; }}
+h1 {{ margin: 0; font-size: 68px; font-weight: 400; letter-spacing: -1px; }}
 p {{ margin: 4px 0 0; font-size: 30px; color: #4a5568; }}
 .figure svg {{ display: block; margin: 18px auto 0; width: 1110px; height: 420px; }}
-{css}
+{font}
 </style>
-<header>{logo}<div><h1>Recurrent Networks</h1>
-<p>From the Elman cell to attention. The exercises grade themselves.</p></div></header>
+<header>{logo}<div><h1>{title}</h1>
+<p>{subtitle}</p></div></header>
 <div class="figure">{figure}</div>
 """
 
 
+def drawing() -> str:
+    """Return the front page's figure."""
+    return (ROOT / "book" / "figures" / "intro-memory.svg").read_text(encoding="utf-8")
+
+
 def figure() -> str:
-    """Return the front page's figure, without a style of its own."""
-    svg = (ROOT / "book" / "figures" / "intro-memory.svg").read_text(encoding="utf-8")
-    return re.sub(r"<style>.*?</style>\n", "", svg, flags=re.DOTALL)
+    """Return it for a page that has the drawings' style sheet."""
+    return re.sub(r"<style>.*?</style>\n", "", drawing(), flags=re.DOTALL)
 
 
 def page() -> str:
     """Return the page that is drawn."""
     return PAGE.format(
-        css=(ROOT / "book" / "_static" / "diagrams.css").read_text(encoding="utf-8"),
+        font=letters.carry([("sans", TITLE + SUBTITLE)]),
         logo=(ROOT / "book" / "_static" / "logo.svg").read_text(encoding="utf-8"),
-        figure=figure(),
+        title=TITLE,
+        subtitle=SUBTITLE,
+        figure=drawing(),
     )
 
 
@@ -75,6 +85,7 @@ def main() -> int:
     with chromium.launched() as browser:
         sheet = browser.new_page(viewport={"width": SIZE[0], "height": SIZE[1]})
         sheet.set_content(page())
+        sheet.evaluate("Promise.all([...document.fonts].map(font => font.load()))")
         CARD.write_bytes(labelled(sheet.screenshot(), origin()))
     return 0
 

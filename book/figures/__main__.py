@@ -10,7 +10,7 @@ from pathlib import Path
 import diagram
 
 SCRIPTS = sorted(
-    path.stem for path in diagram.FOLDER.glob("*.py") if path.stem not in ("diagram", "__main__")
+    {path.stem for path in diagram.FOLDER.glob("*.py")} - {"diagram", "letters", "__main__"}
 )
 
 

@@ -40,7 +40,7 @@ def decoder(title: str, description: str, *, back: bool = False) -> Diagram:
         for t in (1, 2, 3):
             d.edge("c", f"a{t}", **red)
             d.edge(f"a{t}", f"h{t}", **red)
-        d.edge((GAP - 28, WEIGHT), "before", "W^T Σδ", via=[(-20, WEIGHT)],
+        d.edge((GAP - 28, WEIGHT), "before", "W^⊤ ∑δ", via=[(-20, WEIGHT)],
                label_at=(-62, (WEIGHT + STATE) / 2), **red)  # fmt: skip
         d.edge(
             "s", "before", "through the cell", label_at=(CELL / 2, STATE - 20), words=True, **red

@@ -27,7 +27,7 @@ def network(title: str, description: str, *, back: bool = False) -> Diagram:
     for t in STEPS:
         first = t == STEPS[0]
         x = GAP * t
-        words = {"V": ("V_1^T", "V_2^T"), "U": ("U_1^T", "U_2^T")} if back else {}
+        words = {"V": ("V_1^⊤", "V_2^⊤"), "U": ("U_1^⊤", "U_2^⊤")} if back else {}
         v1, v2 = words.get("V", ("V_1", "V_2"))
         u1, u2 = words.get("U", ("U_1", "U_2"))
         edge(f"h{t}", f"o{t}", v1 if first else "", label_at=(x - APART - 18, -48))
@@ -35,8 +35,8 @@ def network(title: str, description: str, *, back: bool = False) -> Diagram:
         edge(f"x{t}", f"h{t}", u1 if first else "", label_at=(x - APART - 14, 100))
         edge(f"x{t}", f"g{t}", u2 if first else "", label_at=(x + APART + 18, 146))
         if t > 1:
-            w1 = ("W_1^T" if back else "W_1") if t == 2 else ""
-            w2 = ("W_2^T" if back else "W_2") if t == 2 else ""
+            w1 = ("W_1^⊤" if back else "W_1") if t == 2 else ""
+            w2 = ("W_2^⊤" if back else "W_2") if t == 2 else ""
             edge(f"h{t - 1}", f"h{t}", w1, label_at=(GAP * 1.5 - APART, -16), casing=True)
             edge(f"g{t}", f"g{t - 1}", w2, label_at=(GAP * 1.5 + APART, ROW["g"] + 18), casing=True)
     return d

@@ -24,11 +24,11 @@ def graph(title: str, description: str, *, back: bool = False) -> Diagram:
         if back:
             bow = {"bend": -26.0, "style": "back"}
             d.edge(f"L{t}", f"s{t}", "o − y", label_at=(x + 46, -176), part="loss", **bow)
-            d.edge(f"s{t}", f"h{t}", "V^T", label_at=(x + 42, -62), part="output", **bow)
+            d.edge(f"s{t}", f"h{t}", "V^⊤", label_at=(x + 42, -62), part="output", **bow)
             d.edge(
                 f"h{t}",
                 f"h{t - 1}",
-                "W^T δ",
+                "W^⊤ δ",
                 label_at=(x - GAP / 2, 46),
                 part="state",
                 **bow,
@@ -39,7 +39,7 @@ def graph(title: str, description: str, *, back: bool = False) -> Diagram:
             d.edge(
                 (GAP * t - 25, 24),
                 "W",
-                "" if t != 1 else "δ h^T",
+                "" if t != 1 else "δ h^⊤",
                 label_at=(GAP * 1.18, 150),
                 style="back",
                 part="params",

@@ -71,10 +71,10 @@ def stacked_back() -> str:
     def red(start: str | Point, end: str | Point, label: str, at: Point) -> None:
         d.edge(start, end, label, label_at=at, style=BACK, casing=True, part="back")
 
-    red("1t", "0t", "U_1^T δ_1", (x + 46, ROW["1"] + 48))
-    red("0t+1", "0t", "W_0^T δ_0", (x + 70, y + 22))
-    red("0t", "0t−1", "W_0^T δ_0", (x - 70, y + 22))
-    red("0t", "xt", "U_0^T δ_0", (x + 46, y + 54))
+    red("1t", "0t", "U_1^⊤ δ_1", (x + 46, ROW["1"] + 48))
+    red("0t+1", "0t", "W_0^⊤ δ_0", (x + 70, y + 22))
+    red("0t", "0t−1", "W_0^⊤ δ_0", (x - 70, y + 22))
+    red("0t", "xt", "U_0^⊤ δ_0", (x + 46, y + 54))
     return d.svg(lit=["back", "0t", "1t", "0t+1", "0t−1", "xt"])
 
 

@@ -23,17 +23,20 @@ draws those parts in full and the rest muted, so that a cell is built up step by
 from one description.
 
 Labels are a tiny mathematics: ``h^(t−1)``, ``c_i``, ``W^{fh}``; words of three
-letters or more stand upright, shorter ones in italics. No font is measured and no
-id is used, so the files are the same on every machine and can be inlined together.
+letters or more stand upright, shorter ones in italics. Texts are measured with the fonts
+that they are shown in, which the book ships and each file carries; no id is used. So the
+files are the same on every machine, look the same there, and can be inlined together.
 """
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
 from pathlib import Path
+
+import letters
 
 FOLDER = Path(__file__).resolve().parent
 STYLESHEET = FOLDER.parent / "_static" / "diagrams.css"
@@ -55,6 +58,7 @@ SIZES = {  # half width, half height
 ROUND = {"input", "output", "target", "op"}
 CORNER = 11.0
 HEAD = 9.0
+SCRIPT = 12.5  # the size of letters that are raised or lowered
 
 COLOURS = {
     # Fill and stroke of each kind; hues after Okabe and Ito, lightness apart as well.
@@ -123,9 +127,9 @@ def variables(theme: str) -> str:
 
 
 SHAPES = """\
-.dgm text{font-family:"STIX Two Text","Times New Roman",Times,"Liberation Serif",serif}
+.dgm text{font-family:"Drawing Serif",serif;text-rendering:geometricPrecision}
 .dgm text{font-size:19px;text-anchor:middle}
-.dgm .words,.dgm .frame-label{font-family:system-ui,Helvetica,Arial,"Liberation Sans",sans-serif}
+.dgm .words,.dgm .frame-label{font-family:"Drawing Sans",sans-serif}
 .dgm .words,.dgm .frame-label{font-size:14px}
 .dgm .i{font-style:italic}
 .dgm .s{font-size:12.5px}
@@ -147,18 +151,19 @@ SHAPES = """\
 def stylesheet() -> str:
     """The rules for diagrams inlined in the book's pages, following its light switch."""
     dark = rules("dark", 'html[data-theme="dark"] .dgm')
+    faces = "\n".join(letters.rule(face, f"letters/{face}.woff2") for face in letters.FACES)
     return (
         "/* Written by book/figures/diagram.py: change it there. */\n"
-        f":root{{{variables('light')}}}\n{SHAPES}\n{rules('light')}\n"
+        f"{faces}\n:root{{{variables('light')}}}\n{SHAPES}\n{rules('light')}\n"
         f"@media screen{{\n"
         f"html[data-theme=\"dark\"]{{{variables('dark')}}}\n{dark}\n}}\n"
     )
 
 
-def own_style() -> str:
-    """The rules that a file carries when it is opened by itself."""
-    dark = rules("dark")
-    return f"{SHAPES}\n{rules('light')}\n@media (prefers-color-scheme:dark){{\n{dark}\n}}"
+def own_style(texts: Iterable[tuple[str, str]]) -> str:
+    """The rules and letters that a file with these (face, text) carries, for use by itself."""
+    faces, dark = letters.carry(texts), rules("dark")
+    return f"{faces}\n{SHAPES}\n{rules('light')}\n@media (prefers-color-scheme:dark){{\n{dark}\n}}"
 
 
 def number(value: float) -> str:
@@ -194,33 +199,42 @@ def pieces(label: str) -> list[tuple[int, str]]:
     return out
 
 
-def width(label: str, size: float = 19.0, words: bool = False) -> float:
-    """Estimate the width of a label: fonts are not measured."""
-    if words:
-        return 0.6 * size * len(label)
-    return sum(
-        (0.56 * size if level == 0 else 0.33 * size) * len(re.sub("[\u0300-\u036f]", "", text))
+def runs(label: str) -> list[tuple[int, str, str]]:
+    """Cut a label into (level, face, text): words upright, shorter symbols in italics."""
+    return [
+        (level, "italic" if run[0].isalpha() and len(run) < 3 else "serif", run)
         for level, text in pieces(label)
+        for run in re.findall(r"[^\W\d_]+|[\W\d_]+", text)
+    ]
+
+
+def faces(label: str, words: bool = False) -> list[tuple[str, str]]:
+    """Return (face, text) of what is written."""
+    if words:
+        return [("sans", label.replace("\n", ""))]
+    return [(face, text) for _, face, text in runs(label)]
+
+
+def width(label: str, size: float = 19.0, words: bool = False) -> float:
+    """Return how wide a label is in its fonts."""
+    if words:
+        return letters.width(label, "sans", size)
+    return sum(
+        letters.width(text, face, SCRIPT if level else size) for level, face, text in runs(label)
     )
 
 
 def spans(label: str) -> str:
-    """Turn a label into tspans: scripts raised or lowered, short words in italics."""
+    """Turn a label into tspans: scripts raised or lowered."""
     out = []
     shift = 0.0
-    for level, text in pieces(label):
+    for level, face, text in runs(label):
         target = {1: -7.0, 0: 0.0, -1: 5.0}[level]
         dy = f' dy="{number(target - shift)}"' if target != shift else ""
         shift = target
-        for run in re.findall(
-            r"[^\W\d_][^\W\d_\u0300-\u036f]*[\u0300-\u036f]*|[^A-Za-zͰ-Ͽ]+|.", text
-        ):
-            classes = [] if level == 0 else ["s"]
-            if run[0].isalpha() and len(re.sub("[\u0300-\u036f]", "", run)) < 3:
-                classes.append("i")
-            classed = f' class="{" ".join(classes)}"' if classes else ""
-            out.append(f"<tspan{classed}{dy}>{escape(run, quote=False)}</tspan>")
-            dy = ""
+        classes = [*(["s"] if level else []), *(["i"] if face == "italic" else [])]
+        classed = f' class="{" ".join(classes)}"' if classes else ""
+        out.append(f"<tspan{classed}{dy}>{escape(text, quote=False)}</tspan>")
     return "".join(out)
 
 
@@ -479,6 +493,17 @@ class Diagram:
         x0, y0 = math.floor(min(xs) - margin), math.floor(min(ys) - margin)
         return x0, y0, math.ceil(max(xs) + margin) - x0, math.ceil(max(ys) + margin) - y0
 
+    def _written(self) -> Iterator[tuple[str, str]]:
+        """Yield (face, text) of all that is written."""
+        for node in self.nodes.values():
+            yield from faces(node.label, node.words)
+        for edge in self.edges:
+            yield from faces(edge.label, edge.words)
+        for *_, label, _ in self.frames:
+            yield from faces(label, words=True)
+        for _, text, _, is_math, _ in self.texts:
+            yield from faces(text, not is_math)
+
     @staticmethod
     def _path(edge: Edge) -> tuple[str, str]:
         """Return the line's path and the arrowhead's."""
@@ -577,7 +602,7 @@ class Diagram:
             f'width="{number(w)}" height="{number(h)}">',
             f"<title>{escape(self.title)}</title>",
             f"<desc>{escape(self.description)}</desc>",
-            f"<style>\n{own_style()}\n</style>",
+            f"<style>\n{own_style(self._written())}\n</style>",
         ]
         for x, y, fw, fh, label, parts in self.frames:
             inner = (

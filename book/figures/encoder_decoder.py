@@ -54,7 +54,7 @@ def bus(d: Diagram, *, back: bool = False) -> None:
             d.edge(
                 (x + 10, -19),
                 "C",
-                "Rᵀ" if k == 0 else "",
+                "R^⊤" if k == 0 else "",
                 via=reversed(corners),
                 label_at=(written(0) - 66, -58),
                 style="back",
@@ -125,7 +125,7 @@ def way_back() -> Diagram:
     encoder(d, back=True)
     decoder(d, back=True)
     bus(d, back=True)
-    d.edge("s0", "C", "Pᵀ", style="back", label_at=(3.5 * GAP, 18))
+    d.edge("s0", "C", "P^⊤", style="back", label_at=(3.5 * GAP, 18))
     return d
 
 
@@ -141,14 +141,14 @@ def beam_tree() -> Diagram:
     d.node("s", "block", (0, 0), "start", size=(64, 34), words=True)
     kept, dropped = "state", "target"
     spots = {
-        "a": (kept, (150, -70), "a  0.5"),
-        "b": (kept, (150, 60), "b  0.4"),
-        "e": (dropped, (150, 132), "end  0.1"),
-        "aa": (kept, (330, -122), "a a  0.20"),
-        "ab": (dropped, (330, -70), "a b  0.17"),
-        "ae": (dropped, (330, -18), "a end  0.13"),
-        "be": ("output", (330, 52), "b end  0.36"),
-        "ba": (dropped, (330, 112), "b a  0.04"),
+        "a": (kept, (150, -70), "a: 0.5"),
+        "b": (kept, (150, 60), "b: 0.4"),
+        "e": (dropped, (150, 132), "end: 0.1"),
+        "aa": (kept, (330, -122), "a a: 0.20"),
+        "ab": (dropped, (330, -70), "a b: 0.17"),
+        "ae": (dropped, (330, -18), "a end: 0.13"),
+        "be": ("output", (330, 52), "b end: 0.36"),
+        "ba": (dropped, (330, 112), "b a: 0.04"),
     }
     for name, (kind, at, label) in spots.items():
         kind = "layer" if kind == dropped else "block" if kind == "output" else kind

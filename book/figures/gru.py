@@ -159,22 +159,22 @@ def back_edges(d: Diagram, last: int, *, after: bool = False) -> None:
     edge(2, "1−", (UPDATE, HIGH), "−n⊙∇_h", ((BESIDE + UPDATE) / 2, HIGH + 18))
     edge(2, "×n", "n", "(1−z)⊙∇_h", (NEW + 56, (ROW + HIGH) / 2))
     way = ((BESIDE, ROW), (BESIDE, MIDDLE))
-    label, x = ("δ^n", BESIDE - 48) if after else ("W^{nᵀ}δ^n", UPDATE - 66)
+    label, x = ("δ^n", BESIDE - 48) if after else ("W^{n⊤}δ^n", UPDATE - 66)
     edge(3, "n", "×r", label, (x, MIDDLE - 17), via=way)
-    edge(3, "n", "x", "U^{nᵀ}δ^n", (NEW - 52, LOW - 16), via=((NEW, LOW),))
+    edge(3, "n", "x", "U^{n⊤}δ^n", (NEW - 52, LOW - 16), via=((NEW, LOW),))
     if after:
         edge(4, "×r", "W", "r⊙δ^n", (RESET + 36, 97))
-        edge(4, "W", "h'", "W^{nᵀ}(r⊙δ^n)", (RESET + 64, 27), via=((RESET, BELT),))
+        edge(4, "W", "h'", "W^{n⊤}(r⊙δ^n)", (RESET + 64, 27), via=((RESET, BELT),))
         edge(4, "×r", "r", "q⊙δ^n", (RESET - 40, (ROW + MIDDLE) / 2))
     else:
-        edge(4, "×r", "h'", "r⊙W^{nᵀ}δ^n", (RESET - 62, 68), via=((RESET, BELT),))
-        edge(4, "×r", "r", "h'⊙W^{nᵀ}δ^n", (RESET - 60, (ROW + MIDDLE) / 2))
+        edge(4, "×r", "h'", "r⊙W^{n⊤}δ^n", (RESET - 62, 68), via=((RESET, BELT),))
+        edge(4, "×r", "r", "h'⊙W^{n⊤}δ^n", (RESET - 60, (ROW + MIDDLE) / 2))
     edge(5, "z", (UPDATE, BUS), "δ^z", (UPDATE + 17, low), head=False)
     edge(5, "r", (RESET, BUS), "δ^r", (RESET + 17, low), head=False)
     edge(5, (UPDATE, BUS), (RESET, BUS), head=False)
     edge(5, (RESET, BUS), JOIN, head=False)
-    edge(5, JOIN, "h'", "W^{rᵀ}δ^r+W^{zᵀ}δ^z", (-6, BUS + 20), via=((0, BUS),))
-    edge(5, JOIN, "x", "U^{rᵀ}δ^r+U^{zᵀ}δ^z", (JOIN[0] + 94, LOW - 18))
+    edge(5, JOIN, "h'", "W^{r⊤}δ^r+W^{z⊤}δ^z", (-6, BUS + 20), via=((0, BUS),))
+    edge(5, JOIN, "x", "U^{r⊤}δ^r+U^{z⊤}δ^z", (JOIN[0] + 94, LOW - 18))
 
 
 def backward(title: str, words: str, step: int | None, *, after: bool = False) -> str:

@@ -226,12 +226,12 @@ def back_edges(d: Diagram, last: int, *, cut: bool = False) -> None:
             )
 
     between = (CELL + 26 + OUT) / 2
-    edge(1, (OUT, BELT), "C", "f⊙∇_C of t+1", (between + 44, BELT - 17))
+    edge(1, (OUT, BELT), "C", "f⊙∇_C of t+1", (between + 40, BELT - 19))
     if not cut:
-        edge(1, (OUT, BUS), "h", "ΣW^{kᵀ}δ^k", (OUT - 24, BUS - 18))
+        edge(1, (OUT, BUS), "h", "∑W^{k⊤}δ^k", (OUT - 24, BUS - 18))
     edge(1, (HIDDEN, LOW), "h", "own loss", (HIDDEN + 40, LOW - 18))
     edge(2, "h", "×o", "∇_h", (CELL + 20, BUS - 16), via=((CELL, BUS),))
-    edge(2, "×o", "o", "tanh C⊙∇_h", ((GATE["o"] + CELL) / 2 + 6, ROW + 24))
+    edge(2, "×o", "o", "tanh C⊙∇_h", ((GATE["o"] + CELL) / 2 - 6, ROW + 28))
     edge(2, "×o", "tanh", "o⊙∇_h", (CELL + 36, (MIDDLE + ROW) / 2 + 3))
     edge(2, "tanh", "C", "⊙(1−tanh²C)", (CELL + 70, MIDDLE / 2 + 6))
     edge(3, "C", "+", "∇_C", ((GATE["g"] + CELL) / 2, BELT - 15))
@@ -250,8 +250,8 @@ def back_edges(d: Diagram, last: int, *, cut: bool = False) -> None:
             start = (GATE[k], BUS)
         edge(6, start, JOIN, head=False)
         if not cut:
-            edge(6, JOIN, "h'", "ΣW^{kᵀ}δ^k", (2, BUS - 40))
-        edge(6, JOIN, "x", "ΣU^{kᵀ}δ^k", (JOIN[0] + 66, LOW - 10))
+            edge(6, JOIN, "h'", "∑W^{k⊤}δ^k", (2, BUS - 40))
+        edge(6, JOIN, "x", "∑U^{k⊤}δ^k", (JOIN[0] + 66, LOW - 10))
 
 
 def backward(title: str, words: str, step: int | None, *, cut: bool = False) -> str:

@@ -26,7 +26,7 @@ def error_flow() -> Diagram:
     for a, b in pairwise(names):
         d.edge(f"h{a}", f"h{b}", bend=22)
         index = {"1": "1", "2": "2", "τ": "τ"}.get(b, "")
-        label = f"J^({index})^T" if index else ""
+        label = f"J^({index})^⊤" if index else ""
         d.edge(f"h{b}", f"h{a}", label, bend=22, style="back")
     d.edge("hτ", "L", bend=22)
     d.edge("L", "hτ", bend=22, style="back")

@@ -80,6 +80,36 @@ def test_pages_are_printed_whole(browser: Browser, folder: Path) -> None:
     assert not (folder / "_printed.html").exists()
 
 
+def test_heading_on_top_of_a_page_is_in_the_outline_once(browser: Browser, folder: Path) -> None:
+    path = folder / "book" / "two.html"
+    high = (
+        '<style>@font-face{font-family:High;src:url("../_static/letters/sans.woff2");'
+        "ascent-override:120%;descent-override:50%}"
+        ":is(h1,h2,h3,h4,h5,h6){font-family:High}</style>"
+    )
+    top = 'style="break-before:page;margin-top:0"'
+    headings = "".join(f"<h{k} {top}>Level {k}</h{k}>" for k in range(1, 7))
+    path.write_text(path.read_text().replace("Here.", f"Here.</p>{high}{headings}<p>"))
+    output = folder / "book.pdf"
+    pdf.make(browser, folder, TOC, CONFIG, output)
+    reader = PdfReader(io.BytesIO(output.read_bytes()))
+    expected = [f"Level {k}" for k in range(1, 7)]
+    assert [str(title) for title in outline(reader.outline)][-6:] == expected
+    words = [page.extract_text().splitlines() for page in reader.pages[-6:]]
+    assert [[line for line in lines if "Level" in line] for lines in words] == [
+        [title] for title in expected
+    ], "each on its page alone"
+
+
+def test_letters_of_drawings_are_the_book_s_own(browser: Browser, folder: Path) -> None:
+    output = folder / "book.pdf"
+    pdf.make(browser, folder, TOC, CONFIG, output)
+    cover = PdfReader(io.BytesIO(output.read_bytes())).pages[0]
+    fonts = [font.get_object() for font in cover["/Resources"]["/Font"].values()]
+    names = {font.get("/BaseFont", "").split("+")[-1] for font in fonts}
+    assert names >= {"STIXTwoText-Italic", "Arimo-Regular"}
+
+
 def test_links_lead_within_the_book_and_files_are_not_linked(
     browser: Browser, folder: Path
 ) -> None:
