@@ -4,13 +4,11 @@ Where a cell runs in the book's own practise page there is no matplotlib and no 
 That page sets ``page``, a function ``(kind, data)``, and draws what comes. ``data`` is
 plain (dict, list, str, number, None):
 
-=============  =======================================================================
-``"report"``   a visible check, :meth:`lib.reports.Report.data`
-``"table"``    ``check.all()``, :meth:`lib.reports.Table.data`
-``"curves"``   ``lines`` (a list of ``name``, ``x``, ``y``; None is a gap), ``xlabel``,
-               ``ylabel``, ``log``
-``"progress"`` ``done``, ``total``, ``words``
-=============  =======================================================================
+- ``"report"``: a visible check, :meth:`lib.reports.Report.data`;
+- ``"table"``: ``check.all()``, :meth:`lib.reports.Table.data`;
+- ``"curves"``: ``lines`` (a list of ``name``, ``x``, ``y``; None is a gap), ``xlabel``,
+  ``ylabel``, ``log``;
+- ``"progress"``: ``done``, ``total``, ``words``.
 """
 
 import sys
