@@ -193,8 +193,8 @@ cd "$root"
 mount -t proc proc proc
 mount --rbind /dev dev
 mount --rbind /sys sys
-mount --bind "$CACHE/pip" var/cache/pip
-mount --bind "$CACHE/apt" var/cache/apt/archives
+mount --bind "$PIP" var/cache/pip
+mount --bind "$APT" var/cache/apt/archives
 while IFS= read -r path; do
     [ -n "$path" ] || continue
     if [ -d "$path" ]; then mkdir -p ".$path"; else mkdir -p ".${path%/*}"; touch ".$path"; fi
@@ -208,18 +208,12 @@ exec "$@"
 """
 
 
-def enter(root: Path, suite: str, bound: list[Path], command: list[str]) -> list[str]:
+def enter(root: Path, caches: dict[str, Path], bound: list[Path], command: list[str]) -> list[str]:
     """Return the command that runs another one inside a root, in name spaces of its own."""
-    cache = HOME / "cache"
-    for name in ("pip", f"apt-{suite}"):
-        (cache / name / "partial").mkdir(parents=True, exist_ok=True)
-    (cache / suite).mkdir(exist_ok=True)
-    for name, target in (("pip", "pip"), ("apt", f"apt-{suite}")):
-        link = cache / suite / name
-        if not link.is_symlink():
-            link.symlink_to(cache / target)
-    os.chmod(cache / "pip", 0o777)
-    environment = [f"CACHE={cache / suite}", "BOUND=" + "\n".join(map(str, bound))]
+    for path in caches.values():
+        path.mkdir(parents=True, exist_ok=True)
+    environment = [f"{name}={path}" for name, path in caches.items()]
+    environment.append("BOUND=" + "\n".join(map(str, bound)))
     names = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"]
     return [*names, "env", *environment, "bash", "-c", ENTER, "enter", str(root), *command]
 
@@ -267,7 +261,8 @@ def script(case: Case, goals: list[str]) -> str:
     if case.user:
         lines += [
             "git clone -q /srv/course.git /tmp/list",
-            f"chown -R {SEED}: /srv/course.git",
+            # pip does without a cache that is not its user's
+            f"chown -R {SEED}: /srv/course.git /var/cache/pip",
             "apt-get -qq update",
             # the line that the README names
             "(cd /tmp/list && python3 tools/bootstrap.py --packages --for-tests) >/dev/null",
@@ -299,7 +294,9 @@ def run(suite: str, name: str, goals: list[str], minutes: float, keep: bool) -> 
     root = Path(tempfile.mkdtemp(prefix=f"{suite}-{name}-", dir=HOME))
     bound = unpack(suite, root)
     log = HOME / f"{suite}-{name}.txt"
-    command = enter(root, suite, bound, ["bash", "-c", script(CASES[name], goals)])
+    owner = "user" if CASES[name].user else "root"
+    caches = {"APT": HOME / "cache" / f"apt-{suite}", "PIP": HOME / "cache" / f"pip-{owner}"}
+    command = enter(root, caches, bound, ["bash", "-c", script(CASES[name], goals)])
     outcomes: list[Outcome] = []
     entered = False
     with (
