@@ -54,14 +54,16 @@ else
 install: $(INSTALLED)
 	@:
 
+# A step is a line for the user; what its programs print is kept in _build/log.
+STEP = $(PYTHON) tools/step.py
+
 $(INSTALLED): $(PINS)
-	@$(PYTHON) tools/bootstrap.py --packages
-	@$(PYTHON) tools/bootstrap.py --venv $(VENV)
+	@$(STEP) 1/2 "Debian packages" $(PYTHON) tools/bootstrap.py --packages
+	@$(STEP) 2/2 "Python packages" $(PYTHON) tools/bootstrap.py --venv $(VENV)
 
 $(GRADER): $(PINS)
-	@$(PYTHON) tools/bootstrap.py --venv $(VENV) --part grading
+	@$(STEP) 1/1 "packages for grading" $(PYTHON) tools/bootstrap.py --venv $(VENV) --part grading
 
-STEP = $(PYTHON) tools/step.py
 MAKE_STEP = $(MAKE) --no-print-directory LOCKED=1
 course:
 	@$(STEP) 1/6 "Debian packages" $(PYTHON) tools/bootstrap.py --packages
@@ -123,7 +125,7 @@ format: $(INSTALLED)
 
 # Every part runs, whatever became of the one before; pytest comes last.
 test: $(INSTALLED) exercises learner
-	@$(PYTHON) tools/bootstrap.py --for-tests
+	@$(STEP) 1/1 "Debian packages for tests" $(PYTHON) tools/bootstrap.py --for-tests
 	@status=0; \
 	$(MAKE) --no-print-directory LOCKED=1 lint || status=1; \
 	$(MAKE) --no-print-directory LOCKED=1 book || status=1; \

@@ -21,9 +21,10 @@ def path() -> str:
 @contextlib.contextmanager
 def launched() -> Iterator[Browser]:
     """Run the browser."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(
             executable_path=path(), args=["--no-sandbox", "--disable-gpu"]
-        )
+        ) as browser,
+    ):
         yield browser
-        browser.close()
