@@ -28,6 +28,7 @@ def generate(slug: str, destination: Path) -> bool:
     SourceError
         Where the chapter is unknown or its source is broken.
     """
+    sources.check_hidden_tests(slug)
     checks.write(slug)
     sources.convert(slug)
     with tempfile.TemporaryDirectory() as scratch:

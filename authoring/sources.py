@@ -17,6 +17,7 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 
+from grading import hidden
 from grading.assignment import CourseError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,7 +62,7 @@ class Exercise(NamedTuple):
     solution: str
     """Source of its solution cell."""
     test: str
-    """Source of its test cell, hidden tests and all."""
+    """Source of its test cell, with the call of the hidden tests."""
     points: float
 
     @property
@@ -119,14 +120,23 @@ def _read(slug: str, path: Path, modified: int) -> NotebookNode:
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     seen: set[str] = set()
     for number, cell in enumerate(notebook.cells):
-        _complete(cell, f"{path}: cell {number + 1}", seen)
+        _complete(cell, slug, f"{path}: cell {number + 1}", seen)
         digest = hashlib.sha256(f"{slug}:{number}:{cell.source}".encode()).hexdigest()[:12]
         cell["id"] = cell.metadata.get("nbgrader", {}).get("grade_id", digest)
     _check_structure(notebook, path)
     return notebook
 
 
-def _complete(cell: NotebookNode, where: str, seen: set[str]) -> None:
+HIDDEN = """
+### BEGIN HIDDEN TESTS
+from grading.hidden import score
+
+score("{slug}", "{name}", {name})
+### END HIDDEN TESTS"""
+"""What a graded cell ends with; learners do not get it."""
+
+
+def _complete(cell: NotebookNode, slug: str, where: str, seen: set[str]) -> None:
     cell.metadata = NotebookNode({k: v for k, v in cell.metadata.items() if k == "nbgrader"})
     data = cell.metadata.get("nbgrader")
     if data is None:
@@ -142,6 +152,10 @@ def _complete(cell: NotebookNode, where: str, seen: set[str]) -> None:
         data.setdefault(key, False)
     data["locked"] = not data["solution"]
     data["schema_version"] = 3
+    if data["grade"]:
+        if "HIDDEN TESTS" in cell.source:
+            raise SourceError(f"{where}: hidden tests belong in hidden.py, beside the source")
+        cell.source += HIDDEN.format(slug=slug, name=data["grade_id"].removeprefix("test_"))
 
 
 def _check_structure(notebook: NotebookNode, path: Path) -> None:
@@ -158,12 +172,8 @@ def _check_structure(notebook: NotebookNode, path: Path) -> None:
                 raise SourceError(f"{path}: expected {marker!r} in the cell {name!r}, found none")
         if test is None or not test.metadata.nbgrader.grade:
             raise SourceError(f"{path}: expected a graded cell 'test_{name}' for {name!r}")
-        wanted = [f"check({name})", "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"]
-        for text in wanted:
-            if text not in test.source:
-                raise SourceError(
-                    f"{path}: expected {text!r} in the cell 'test_{name}', found none"
-                )
+        if f"check({name})" not in test.source:
+            raise SourceError(f"{path}: expected 'check({name})' in the cell 'test_{name}'")
         if test.metadata.nbgrader.get("points", 0) <= 0:
             raise SourceError(f"{path}: expected points above 0 in the cell 'test_{name}'")
     for name, cell in ids.items():
@@ -258,12 +268,35 @@ def run_test(slug: str, function: Any) -> tuple[float, str]:
     from lib.checking import Check
 
     names |= {"check": Check(slug), exercise.name: function}
-    *body, last = exercise.test.strip().removesuffix("### END HIDDEN TESTS").strip().splitlines()
+    *body, last = exercise.test.removesuffix("### END HIDDEN TESTS").strip().splitlines()
     output = io.StringIO()
-    with contextlib.redirect_stdout(output):
+    files = hidden.read(source_directory(slug))
+    with contextlib.redirect_stdout(output), hidden.given(files, exercise.points):
         exec(compile("\n".join(body), f"<test of {exercise.name}>", "exec"), names)
         score = eval(last, names)
     return float(score), output.getvalue()
+
+
+def check_hidden_tests(slug: str) -> None:
+    """Draw the hidden tests of a chapter once.
+
+    Raises
+    ------
+    SourceError
+        Where a function has none, or its parts' points are not those of its cell.
+    """
+    files = hidden.read(source_directory(slug))
+    for exercise in exercises(slug):
+        try:
+            parts = hidden.declared(files, slug, exercise.name)
+        except Exception as error:
+            raise SourceError(f"hidden tests of {slug}.{exercise.name}: {error}") from error
+        total = sum(part.points for part in parts)
+        if total != exercise.points:
+            raise SourceError(
+                f"hidden tests of {slug}.{exercise.name}: expected {exercise.points:g} points "
+                f"in all, got {total:g}"
+            )
 
 
 def refresh(root: Path, name: str) -> None:

@@ -1,6 +1,7 @@
 """What is needed to grade one notebook of an assignment, in one value that can travel."""
 
 import ast
+import functools
 import hashlib
 import json
 import os
@@ -8,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import lib
+from grading import hidden
+from grading.hidden import SEED_VARIABLE
 from grading.intake import mark, source_of
 from grading.limits import Limits
 
-SEED_VARIABLE = "COURSE_SEED"
 ENGINE = 1
 """Raised when the engine comes to judge the same submission differently."""
 
@@ -41,6 +44,10 @@ class Assignment:
     limits: Limits = field(default_factory=Limits)
     isolated: bool = True
     seed: str = ""
+    tests: dict[str, bytes] = field(default_factory=dict)
+    """What the hidden tests are made of, by file name; see :mod:`grading.hidden`."""
+    library: str = ""
+    """Hash of the whole of ``lib``, which hidden tests use."""
     preload: tuple[str, ...] = ()
     """Modules to import ahead, beside those of the released notebook; for speed alone."""
 
@@ -74,6 +81,8 @@ class Assignment:
             self.points,
             {k: hashlib.sha256(v).hexdigest() for k, v in sorted(self.files.items())},
             {k: hashlib.sha256(v).hexdigest() for k, v in sorted(self.lib.items())},
+            {k: hashlib.sha256(v).hexdigest() for k, v in sorted(self.tests.items())},
+            self.library,
             self.limits.asdict(),
             self.isolated,
             self.seed,
@@ -83,6 +92,13 @@ class Assignment:
     def key(self) -> str:
         """Return what tells one warm sandbox from another."""
         return " ".join([self.digest(), *self.preload])
+
+
+@functools.cache
+def library_digest() -> str:
+    """Return a hash of the modules of ``lib`` as this process has them."""
+    modules = sorted(Path(lib.__path__[0]).glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in modules)).hexdigest()
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
@@ -99,9 +115,10 @@ def read_files(folder: Path) -> dict[str, bytes]:
 def load(
     gradebook: Any,
     release: Path,
+    source: Path,
     name: str,
     notebook: str,
-    lib: dict[str, bytes],
+    learners: dict[str, bytes],
     limits: Limits | None = None,
     isolated: bool = True,
 ) -> Assignment:
@@ -112,9 +129,11 @@ def load(
     gradebook : nbgrader.api.Gradebook
     release : Path
         The assignment's release directory.
+    source : Path
+        The assignment's source directory, for its hidden tests.
     name, notebook : str
         Assignment and notebook, as nbgrader calls them.
-    lib : dict
+    learners : dict
         The learner's part of ``lib``, bytes by file name.
 
     Raises
@@ -150,8 +169,10 @@ def load(
         sources=sources,
         points={grade_id: points[grade_id] for grade_id in in_release},
         files=read_files(release),
-        lib=lib,
+        lib=learners,
         limits=limits or Limits(),
         isolated=isolated,
         seed=os.environ.get(SEED_VARIABLE, ""),
+        tests=hidden.read(source),
+        library=library_digest(),
     )

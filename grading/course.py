@@ -120,8 +120,10 @@ class Course:
         register(self, gradebook, name)
         isolated = self.options.sandbox if isolated is None else isolated
         release = self.folder("release", ".", name)
-        lib = Origin(config=self.config).files(name)
-        return load(gradebook, release, name, name, lib, self.options.limits(), isolated)
+        source = self.folder("source", ".", name)
+        learners = Origin(config=self.config).files(name)
+        limits = self.options.limits()
+        return load(gradebook, release, source, name, name, learners, limits, isolated)
 
     def roster(self, gradebook: Any, name: str) -> list[str]:
         """List the learners of the gradebook and those who handed something in."""

@@ -23,8 +23,9 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from grading import intake
-from grading.assignment import SEED_VARIABLE, Assignment, CourseError
+from grading import hidden, intake
+from grading.assignment import Assignment, CourseError
+from grading.hidden import SEED_VARIABLE
 from grading.intake import mark, source_of
 from grading.proxy import LearnerError, Outcome, Proxy
 from grading.sandbox import Ended, Nursery, Sandbox
@@ -281,7 +282,7 @@ class Grader:
         body, last = self._compiled(grade_id)
         names: dict[str, Any] = {}
         try:
-            with self._surroundings(words):
+            with self._surroundings(words), hidden.given(self.assignment.tests, points):
                 names |= self._namespace()
                 names |= {name: Proxy(name, invoke) for name in self._functions}
                 exec(body, names)

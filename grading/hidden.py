@@ -1,13 +1,27 @@
-"""The harness of hidden tests: parts, points, and reasons in words.
+"""Hidden tests: parts, points, and reasons in words.
 
-A graded test cell makes one :class:`Hidden`, declares parts, and ends with
-``hidden.score()``. The same cell runs in stock nbgrader, where the function is the
-learner's own object, and in the isolated grader, where it is a proxy.
+``solutions/<slug>/hidden.py`` has a function for each graded one, of the same name, that
+declares the parts of its tests. It may import ``examples.py``, which draws arguments, and
+``reference.py``, where each function is written a second time::
+
+    def rnn_step(tests: Tests) -> None:
+        case = partial(examples.rnn_step, tests.rng)
+        tests.part(2, "random sizes", [case(4, 3, 5), case(2, 6, 3)])
+
+A graded cell ends with ``score("rnn", "rnn_step", rnn_step)``. The same cell runs in stock
+nbgrader, where the function is the learner's own object, and in the isolated grader, where
+it is a proxy and the assignment brings the files.
 """
 
+import contextlib
+import contextvars
+import functools
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,14 +31,85 @@ from lib.checking import ATOL, RTOL, Check, Problem, call, compare
 SEED_VARIABLE = "COURSE_SEED"
 """Environment variable with the class's secret seed."""
 
+FILES = ("reference.py", "examples.py", "hidden.py")
+"""What the tests of a chapter are made of; each may import those before it."""
+
+SOURCES = Path(__file__).resolve().parent.parent / "solutions"
+"""Where the files are, unless an assignment brings them."""
+
+
+class Case(NamedTuple):
+    """One call: named arguments and the right results."""
+
+    arguments: dict[str, Any]
+    expected: Any
+
 
 class Part(NamedTuple):
-    """The outcome of one part."""
+    """One part of a function's tests."""
 
     points: float
     words: str
-    problem: str
-    """Empty where the points were earned."""
+    """What is tested, for the learner to read."""
+    cases: tuple[Case, ...]
+    rtol: float
+    atol: float
+
+
+class Tests:
+    """What a function of ``hidden.py`` declares its parts with.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Draw all arguments from it.
+    reference : callable, optional
+        The function's second implementation, of the same name in ``reference.py``.
+    """
+
+    def __init__(
+        self, rng: np.random.Generator, reference: Callable[..., Any] | None = None
+    ) -> None:
+        self.rng = rng
+        self.parts: list[Part] = []
+        self._reference = reference
+
+    def part(
+        self,
+        points: float,
+        words: str,
+        cases: Iterable[dict[str, Any]],
+        reference: Callable[..., Any] | None = None,
+        rtol: float = RTOL,
+        atol: float = ATOL,
+    ) -> None:
+        """Declare one part: its points are earned when every case passes.
+
+        Parameters
+        ----------
+        points : float
+        words : str
+            What is tested, for the learner to read; gives no answer away.
+        cases : iterable of dict
+            Named arguments of the function, one dict a case.
+        reference : callable, optional
+            Takes the same arguments and returns the expected results; the function of
+            ``reference.py`` if not given.
+        rtol, atol : float
+            For references that are themselves approximate (finite differences).
+
+        Raises
+        ------
+        ValueError
+            Where there is no case, or no reference.
+        """
+        expected = reference or self._reference
+        if expected is None:
+            raise ValueError(f"reference: expected one in reference.py for part {words!r}")
+        found = tuple(Case(case, expected(**case)) for case in cases)
+        if not found:
+            raise ValueError(f"cases: expected at least one, got none in part {words!r}")
+        self.parts.append(Part(points, words, found, rtol, atol))
 
 
 def generator(slug: str, function: str) -> np.random.Generator:
@@ -38,122 +123,145 @@ def generator(slug: str, function: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:8], "big"))
 
 
-class Hidden:
-    """Hidden tests of one graded function.
+# --- the files -------------------------------------------------------------------
+
+
+def read(folder: Path) -> dict[str, bytes]:
+    """Read those of the files that there are in a chapter's folder."""
+    return {name: (folder / name).read_bytes() for name in FILES if (folder / name).is_file()}
+
+
+def load(files: Mapping[str, bytes], where: str) -> dict[str, ModuleType]:
+    """Make modules of files, by name; each can import those before it with ``from . import``.
+
+    The modules live in memory, in a package of their own: nothing of them is written to
+    where a learner's code could look.
+
+    Parameters
+    ----------
+    files : mapping of str to bytes
+    where : str
+        Their folder, for tracebacks.
+    """
+    return _load(tuple(files.items()), where)
+
+
+@functools.lru_cache(maxsize=32)
+def _load(files: tuple[tuple[str, bytes], ...], where: str) -> dict[str, ModuleType]:
+    content = repr((where, files)).encode()
+    package = ModuleType(f"course_{hashlib.sha256(content).hexdigest()[:16]}")
+    package.__path__ = []
+    sys.modules[package.__name__] = package
+    made = {}
+    for file, source in files:
+        name = file.removesuffix(".py")
+        module = ModuleType(f"{package.__name__}.{name}")
+        module.__package__ = package.__name__
+        module.__file__ = f"{where}/{file}"
+        sys.modules[module.__name__] = module
+        exec(compile(source, module.__file__, "exec"), module.__dict__)
+        setattr(package, name, module)
+        made[name] = module
+    return made
+
+
+class _Given(NamedTuple):
+    files: Mapping[str, bytes]
+    points: float
+
+
+_given: contextvars.ContextVar[_Given | None] = contextvars.ContextVar("given", default=None)
+
+
+@contextlib.contextmanager
+def given(files: Mapping[str, bytes], points: float) -> Iterator[None]:
+    """Let :func:`score` use these files, and expect these points in all, for a while."""
+    token = _given.set(_Given(files, points))
+    try:
+        yield
+    finally:
+        _given.reset(token)
+
+
+# --- a score ---------------------------------------------------------------------
+
+
+def declared(files: Mapping[str, bytes], slug: str, name: str) -> tuple[Part, ...]:
+    """Return the parts of one function's tests, drawn with the class's seed.
+
+    Raises
+    ------
+    ValueError
+        Where ``hidden.py`` declares none.
+    """
+    seed = os.environ.get(SEED_VARIABLE, "public")
+    return _declared(tuple(files.items()), seed, slug, name)
+
+
+@functools.lru_cache(maxsize=256)
+def _declared(
+    files: tuple[tuple[str, bytes], ...], seed: str, slug: str, name: str
+) -> tuple[Part, ...]:
+    modules = load(dict(files), f"solutions/{slug}")
+    declare = getattr(modules.get("hidden"), name, None)
+    if declare is None:
+        raise ValueError(f"solutions/{slug}/hidden.py: expected a function {name}, found none")
+    tests = Tests(generator(slug, name), getattr(modules.get("reference"), name, None))
+    declare(tests)
+    return tuple(tests.parts)
+
+
+def score(slug: str, name: str, function: Callable[..., Any]) -> float:
+    """Run one function's hidden tests: print what each part earned and why; return the points.
 
     Parameters
     ----------
     slug : str
         The chapter.
+    name : str
+        The graded function.
     function : callable
         The learner's function, or a proxy of it.
 
-    Attributes
-    ----------
-    rng : numpy.random.Generator
-        Draw all test inputs from it.
-    parts : list of Part
+    Raises
+    ------
+    ValueError
+        Where the parts' points are not those of the cell.
     """
+    course = _given.get()
+    parts = declared(course.files if course else read(SOURCES / slug), slug, name)
+    total = sum(part.points for part in parts)
+    if course and total != course.points:
+        raise ValueError(f"{slug}.{name}: expected {course.points:g} points in all, got {total:g}")
+    example = Check(slug).examples[name]
+    problems = [_run(part, function, example) for part in parts]
+    earned = sum(part.points for part, problem in zip(parts, problems, strict=True) if not problem)
+    print(f"{name}: {earned:g} of {total:g} points")
+    for part, problem in zip(parts, problems, strict=True):
+        got = 0 if problem else part.points
+        reason = f": {problem}" if problem else ""
+        print(f"  {got:g} of {part.points:g}  {part.words}{reason}")
+    return float(earned)
 
-    def __init__(self, slug: str, function: Callable[..., Any]) -> None:
-        self.function = function
-        self.name: str = function.__name__
-        example = Check(slug).examples[self.name]
-        self.outputs: list[str] = example["outputs"]
-        self.time_major: list[str] = example["time_major"]
-        self.rng = generator(slug, self.name)
-        self.parts: list[Part] = []
 
-    def part(
-        self,
-        points: float,
-        words: str,
-        cases: Iterable[dict[str, Any]],
-        reference: Callable[..., Any],
-        rtol: float = RTOL,
-        atol: float = ATOL,
-    ) -> None:
-        """Test one part: its points are earned when every case passes.
-
-        Parameters
-        ----------
-        points : float
-        words : str
-            What is tested, for the learner to read; gives no answer away.
-        cases : iterable of dict
-            Named arguments of the function, one dict a case.
-        reference : callable
-            Takes the same arguments; returns the expected results.
-        rtol, atol : float
-            For references that are themselves approximate (finite differences).
-        """
-        cases = list(cases)
-        if not cases:
-            raise ValueError(f"cases: expected at least one, got none in part {words!r}")
-        for case in cases:
-            problem = self._run(case, reference, rtol, atol)
-            if problem:
-                break
-        self.parts.append(Part(points, words, problem))
-
-    def examine(
-        self, points: float, words: str, judge: Callable[[Callable[..., Any]], str]
-    ) -> None:
-        """Test one part that is not a list of cases with expected answers.
-
-        ``judge`` gets a function that calls the learner's on copies of named arguments
-        and raises :class:`Failed` where that fails; it returns what is wrong, in words
-        that give no value away, or an empty string.
-        """
-
-        def run(**case: Any) -> Any:
-            result, error, mutated = call(self.function, case)
-            if error:
-                raise Failed(_safe(error))
-            if mutated:
-                raise Failed(_mutated(mutated))
-            return result
-
-        try:
-            problem = judge(run)
-        except Failed as failure:
-            problem = str(failure)
-        self.parts.append(Part(points, words, problem))
-
-    def _run(
-        self, case: dict[str, Any], reference: Callable[..., Any], rtol: float, atol: float
-    ) -> str:
-        expected = reference(**case)
-        result, error, mutated = call(self.function, case)
+def _run(part: Part, function: Callable[..., Any], example: Mapping[str, Any]) -> str:
+    """Return what is wrong with the first case that does not pass; nothing where all do."""
+    for case in part.cases:
+        result, error, mutated = call(function, case.arguments)
         if error:
             return _safe(error)
         if mutated:
-            return _mutated(mutated)
-        problems = compare(result, expected, self.outputs, self.time_major, rtol, atol)
-        return _describe(problems[0]) if problems else ""
-
-    def score(self) -> float:
-        """Print what each part earned and why, and return the points."""
-        total = sum(part.points for part in self.parts)
-        earned = sum(part.points for part in self.parts if not part.problem)
-        print(f"{self.name}: {earned:g} of {total:g} points")
-        for part in self.parts:
-            got = 0 if part.problem else part.points
-            reason = f": {part.problem}" if part.problem else ""
-            print(f"  {got:g} of {part.points:g}  {part.words}{reason}")
-        return float(earned)
-
-
-class Failed(Exception):
-    """The learner's function did not return what a test can use."""
+            return f"the function changed its argument {', '.join(mutated)} in place"
+        problems = compare(
+            result, case.expected, example["outputs"], example["time_major"], part.rtol, part.atol
+        )
+        if problems:
+            return _describe(problems[0])
+    return ""
 
 
 def _describe(problem: Problem) -> str:
     return f"{problem.output}: {problem.message}"
-
-
-def _mutated(names: list[str]) -> str:
-    return f"the function changed its argument {', '.join(names)} in place"
 
 
 def _safe(error: str) -> str:

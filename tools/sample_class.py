@@ -19,6 +19,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from authoring import sources
+from grading import hidden
 from grading.__main__ import GAPS
 
 COURSE = sources.ROOT / "_build" / "sample_class"
@@ -158,7 +159,7 @@ def lay_out(slug: str, course: Path, everyone: list[Member]) -> None:
     shutil.rmtree(course, ignore_errors=True)
     source = course / "solutions" / slug
     source.mkdir(parents=True)
-    for name in (f"{slug}.ipynb", "checks.json"):
+    for name in (f"{slug}.ipynb", "checks.json", *hidden.FILES):
         shutil.copy(sources.source_directory(slug) / name, source)
     config = CONFIG.format(root=str(sources.ROOT), course=str(course))
     (course / "nbgrader_config.py").write_text(config, encoding="utf-8")

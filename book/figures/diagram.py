@@ -156,7 +156,7 @@ def stylesheet() -> str:
         "/* Written by book/figures/diagram.py: change it there. */\n"
         f"{faces}\n:root{{{variables('light')}}}\n{SHAPES}\n{rules('light')}\n"
         f"@media screen{{\n"
-        f"html[data-theme=\"dark\"]{{{variables('dark')}}}\n{dark}\n}}\n"
+        f'html[data-theme="dark"]{{{variables("dark")}}}\n{dark}\n}}\n'
     )
 
 

@@ -73,57 +73,6 @@ def scores(queries, keys, W, kind):
 # %% nbgrader={"grade_id": "test_scores", "grade": true, "points": 4}
 # Hidden tests: 1 point each kind, every kind with sizes of one too.
 check(scores)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("attention", scores)
-rng = hidden.rng
-
-
-def case(kind, S, T, N, Q, H):
-    return {
-        "queries": rng.normal(scale=1.5, size=(S, N, Q)),
-        "keys": rng.normal(scale=1.5, size=(T, N, H)),
-        "W": rng.normal(size=(Q, H)),
-        "kind": kind,
-    }
-
-
-def reference(queries, keys, W, kind):
-    e = np.zeros((queries.shape[0], queries.shape[1], keys.shape[0]))
-    for i, n, t in np.ndindex(*e.shape):
-        q, k = queries[i, n], keys[t, n]
-        if kind == "general":
-            e[i, n, t] = sum(q[a] * W[a, c] * k[c] for a in range(len(q)) for c in range(len(k)))
-            continue
-        product = sum(a * c for a, c in zip(q, k, strict=True))
-        if kind == "cosine":
-            product /= sum(a * a for a in q) ** 0.5 * sum(c * c for c in k) ** 0.5
-        if kind == "scaled_dot":
-            product /= len(k) ** 0.5
-        e[i, n, t] = product
-    return e
-
-
-for kind in ("cosine", "dot", "scaled_dot"):
-    hidden.part(
-        1, kind, [case(kind, 4, 5, 3, 6, 6), case(kind, 1, 3, 1, 2, 2), case(kind, 2, 1, 4, 1, 1)],
-        reference,
-    )  # fmt: skip
-hidden.part(
-    1,
-    "general, query and key of equal and of other widths",
-    [
-        case("general", 4, 5, 3, 6, 2),
-        case("general", 2, 3, 2, 4, 4),
-        case("general", 1, 1, 1, 1, 2),
-    ],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 2. The additive score (3 points)
@@ -154,42 +103,6 @@ def additive_scores(queries, keys, v, W, U):
 # %% nbgrader={"grade_id": "test_additive_scores", "grade": true, "points": 3}
 # Hidden tests: 2 points random sizes, 1 sizes of one and large values.
 check(additive_scores)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("attention", additive_scores)
-rng = hidden.rng
-
-
-def case(S, T, N, Q, H, A, scale=1.0):
-    return {
-        "queries": rng.normal(scale=scale, size=(S, N, Q)),
-        "keys": rng.normal(scale=scale, size=(T, N, H)),
-        "v": rng.normal(size=A),
-        "W": rng.normal(size=(A, Q)),
-        "U": rng.normal(size=(A, H)),
-    }
-
-
-def reference(queries, keys, v, W, U):
-    e = np.zeros((queries.shape[0], queries.shape[1], keys.shape[0]))
-    both = np.hstack([W, U])
-    for i, n, t in np.ndindex(*e.shape):
-        e[i, n, t] = v @ np.tanh(both @ np.concatenate([queries[i, n], keys[t, n]]))
-    return e
-
-
-hidden.part(2, "random sizes", [case(3, 5, 2, 4, 6, 7), case(4, 3, 5, 2, 2, 2)], reference)
-hidden.part(
-    1,
-    "one query, one key, one unit, large values",
-    [case(1, 4, 3, 2, 3, 5), case(3, 1, 2, 1, 2, 1), case(2, 3, 1, 3, 2, 4, scale=100.0)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 3. Softmax with a mask (3 points)
@@ -223,50 +136,6 @@ def masked_softmax(e, mask):
 # %% nbgrader={"grade_id": "test_masked_softmax", "grade": true, "points": 3}
 # Hidden tests: 1 point masks, 1 large scores, 1 huge scores behind the mask.
 check(masked_softmax)
-### BEGIN HIDDEN TESTS
-import math
-
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("attention", masked_softmax)
-rng = hidden.rng
-
-
-def case(S, N, T, scale=1.0, behind=0.0):
-    mask = rng.random((S, N, T)) < 0.6
-    mask[..., rng.integers(T)] = True
-    e = rng.normal(scale=scale, size=(S, N, T))
-    return {"e": np.where(mask, e, e + behind), "mask": mask}
-
-
-def reference(e, mask):
-    weights = np.zeros(e.shape)
-    for i, n in np.ndindex(*e.shape[:2]):
-        open_places = [t for t in range(e.shape[2]) if mask[i, n, t]]
-        for t in open_places:
-            weights[i, n, t] = 1 / sum(
-                math.exp(min(e[i, n, u] - e[i, n, t], 700.0)) for u in open_places
-            )
-    return weights
-
-
-hidden.part(1, "masks", [case(3, 4, 5), case(1, 2, 6), case(2, 1, 1), case(4, 3, 2)], reference)
-hidden.part(
-    1,
-    "scores in the thousands, above and below zero",
-    [case(3, 2, 5, 3e3), {**case(2, 3, 4), "e": rng.normal(size=(2, 3, 4)) - 4e3}],
-    reference,
-)
-hidden.part(
-    1,
-    "huge scores behind the mask",
-    [case(3, 2, 6, behind=5e3), case(2, 3, 5, behind=1e300), case(2, 2, 4, behind=-1e4)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 4. Attend (3 points)
@@ -302,45 +171,6 @@ def attend(e, values, lengths):
 # %% nbgrader={"grade_id": "test_attend", "grade": true, "points": 3}
 # Hidden tests: 1 point full lengths, 1 padding, 1 sizes of one and large scores.
 check(attend)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("attention", attend)
-rng = hidden.rng
-
-
-def case(S, T, V, lengths, scale=1.5):
-    N = len(lengths)
-    return {
-        "e": rng.normal(scale=scale, size=(S, N, T)),
-        "values": rng.normal(size=(T, N, V)),
-        "lengths": np.array(lengths),
-    }
-
-
-def reference(e, values, lengths):
-    contexts, weights = np.zeros((*e.shape[:2], values.shape[2])), np.zeros(e.shape)
-    for i, n in np.ndindex(*e.shape[:2]):
-        own = e[i, n, : lengths[n]]
-        p = np.exp(own - max(own))
-        for t, share in enumerate(p / sum(p)):
-            weights[i, n, t] = share
-            contexts[i, n] += share * values[t, n]
-    return contexts, weights
-
-
-hidden.part(1, "full lengths", [case(3, 5, 4, [5, 5]), case(4, 4, 2, [4, 4, 4])], reference)
-hidden.part(1, "padding", [case(3, 6, 2, [2, 6, 1, 4]), case(5, 4, 3, [3, 2])], reference)
-hidden.part(
-    1,
-    "one query, one key, one example, large scores",
-    [case(1, 3, 2, [2, 3]), case(3, 1, 2, [1, 1]), case(2, 4, 1, [3]), case(3, 5, 2, [4, 5], 2e3)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 5. Attend, backward (5 points)
@@ -376,49 +206,6 @@ def attend_backward(dcontexts, weights, values):
 # %% nbgrader={"grade_id": "test_attend_backward", "grade": true, "points": 5}
 # Hidden tests: 2 points weights of a softmax, 2 other cached values, 1 sizes of one.
 check(attend_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("attention", attend_backward)
-rng = hidden.rng
-
-
-def case(S, T, N, V, real=True):
-    weights = rng.random((S, N, T)) * (rng.random((S, N, T)) < 0.7) + 0.01
-    return {
-        "dcontexts": rng.normal(size=(S, N, V)),
-        "weights": weights / weights.sum(axis=2, keepdims=True) if real else 2 * weights,
-        "values": rng.normal(size=(T, N, V)),
-    }
-
-
-def reference(dcontexts, weights, values):
-    de, dvalues = np.zeros(weights.shape), np.zeros(values.shape)
-    for i, n in np.ndindex(*weights.shape[:2]):
-        a = weights[i, n]
-        jacobian = np.diag(a) - np.outer(a, a)
-        de[i, n] = jacobian @ np.array([row @ dcontexts[i, n] for row in values[:, n]])
-        dvalues[:, n] += np.outer(a, dcontexts[i, n])
-    return de, dvalues
-
-
-hidden.part(2, "weights of a softmax", [case(3, 5, 2, 4), case(4, 3, 5, 2)], reference)
-hidden.part(
-    2,
-    "cached values that no forward pass gives",
-    [case(3, 4, 2, 5, False), case(5, 3, 4, 2, False)],
-    reference,
-)
-hidden.part(
-    1,
-    "one query, one key, one example",
-    [case(1, 4, 3, 2), case(3, 1, 2, 4, False), case(2, 3, 1, 1), case(1, 1, 1, 1, False)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 6. The additive score, backward (6 points)
@@ -459,63 +246,6 @@ def additive_backward(de, z, queries, keys, v, W, U):
 # %% nbgrader={"grade_id": "test_additive_backward", "grade": true, "points": 6}
 # Hidden tests: 2 points values of a forward pass, 3 other cached values, 1 sizes of one.
 check(additive_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("attention", additive_backward)
-rng = hidden.rng
-
-
-def case(S, T, N, Q, H, A, real=True):
-    one = {
-        "de": rng.normal(size=(S, N, T)),
-        "z": rng.normal(scale=1.7, size=(S, N, T, A)),
-        "queries": rng.normal(size=(S, N, Q)),
-        "keys": rng.normal(size=(T, N, H)),
-        "v": rng.normal(size=A),
-        "W": rng.normal(size=(A, Q)),
-        "U": rng.normal(size=(A, H)),
-    }
-    if real:
-        for i, n, t in np.ndindex(S, N, T):
-            one["z"][i, n, t] = np.tanh(
-                one["W"] @ one["queries"][i, n] + one["U"] @ one["keys"][t, n]
-            )
-    return one
-
-
-def reference(de, z, queries, keys, v, W, U):
-    dqueries, dkeys = np.zeros(queries.shape), np.zeros(keys.shape)
-    dv, dW, dU = np.zeros(v.shape), np.zeros(W.shape), np.zeros(U.shape)
-    for i, n, t in np.ndindex(*de.shape):
-        delta = np.diag(1 - z[i, n, t] ** 2) @ v * de[i, n, t]
-        dv += de[i, n, t] * z[i, n, t]
-        dW += np.outer(delta, queries[i, n])
-        dU += np.outer(delta, keys[t, n])
-        dqueries[i, n] += W.T @ delta
-        dkeys[t, n] += U.T @ delta
-    return dqueries, dkeys, dv, dW, dU
-
-
-hidden.part(
-    2, "values of a forward pass", [case(3, 5, 2, 4, 6, 7), case(4, 3, 5, 2, 3, 4)], reference
-)
-hidden.part(
-    3,
-    "cached values that no forward pass gives",
-    [case(3, 4, 2, 5, 3, 6, False), case(4, 3, 3, 2, 2, 2, False)],
-    reference,
-)
-hidden.part(
-    1,
-    "one query, one key, one unit",
-    [case(1, 4, 3, 2, 3, 5), case(3, 1, 2, 4, 2, 1, False), case(1, 1, 1, 1, 1, 1, False)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 7. The local window (5 points)
@@ -558,70 +288,6 @@ def local_weights(e, queries, v, W, lengths, D):
 # %% nbgrader={"grade_id": "test_local_weights", "grade": true, "points": 5}
 # Hidden tests: 2 points full lengths, 2 padding, 1 sizes of one and large scores.
 check(local_weights)
-### BEGIN HIDDEN TESTS
-import math
-
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("attention", local_weights)
-rng = hidden.rng
-
-
-def case(S, T, Q, A, lengths, D, scale=1.0):
-    N = len(lengths)
-    return {
-        "e": rng.normal(scale=scale, size=(S, N, T)),
-        "queries": rng.normal(scale=1.5, size=(S, N, Q)),
-        "v": rng.normal(scale=1.5, size=A),
-        "W": rng.normal(size=(A, Q)),
-        "lengths": np.array(lengths),
-        "D": D,
-    }
-
-
-def reference(e, queries, v, W, lengths, D):
-    S, N, T = e.shape
-    places, weights = np.zeros((S, N)), np.zeros((S, N, T))
-    for i, n in np.ndindex(S, N):
-        a = sum(v[k] * math.tanh(W[k] @ queries[i, n]) for k in range(len(v)))
-        place = places[i, n] = lengths[n] * (1 + math.tanh(a / 2)) / 2
-        near = [t for t in range(1, lengths[n] + 1) if place - D <= t <= place + D]
-        top = max(e[i, n, t - 1] for t in near)
-        total = sum(math.exp(e[i, n, t - 1] - top) for t in near)
-        for t in near:
-            bell = math.exp(-((t - place) ** 2) / (2 * (D / 2) ** 2))
-            weights[i, n, t - 1] = math.exp(e[i, n, t - 1] - top) / total * bell
-    return places, weights
-
-
-hidden.part(
-    2,
-    "full lengths",
-    [case(3, 9, 4, 5, [9, 9], 2), case(4, 12, 2, 3, [12, 12, 12], 3.5), case(2, 7, 3, 2, [7], 1)],
-    reference,
-)
-hidden.part(
-    2,
-    "padding",
-    [case(3, 8, 2, 4, [3, 8, 5], 2), case(5, 11, 3, 2, [11, 2, 6, 1], 4.0)],
-    reference,
-)
-hidden.part(
-    1,
-    "one query, one key, a window over all or with keys on its border, large scores",
-    [
-        case(1, 6, 3, 2, [6, 4], 2),
-        {**case(2, 8, 3, 4, [8, 6], 2), "v": np.zeros(4)},
-        case(3, 1, 2, 1, [1, 1], 1),
-        case(2, 4, 1, 2, [4, 3], 50.0),
-        case(3, 9, 2, 3, [9, 7], 3, scale=2e3),
-    ],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 8. Self-attention with a mask (5 points)
@@ -666,68 +332,6 @@ def self_attention(xs, W_query, W_key, W_value, lengths, causal):
 # %% nbgrader={"grade_id": "test_self_attention", "grade": true, "points": 5}
 # Hidden tests: 1 point all steps, 2 causal, 1 padding, 1 sizes of one and large values.
 check(self_attention)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("attention", self_attention)
-rng = hidden.rng
-
-
-def case(T, D, K, V, lengths, causal, scale=1.0):
-    return {
-        "xs": rng.normal(scale=scale, size=(T, len(lengths), D)),
-        "W_query": rng.normal(size=(K, D)),
-        "W_key": rng.normal(size=(K, D)),
-        "W_value": rng.normal(size=(V, D)),
-        "lengths": np.array(lengths),
-        "causal": causal,
-    }
-
-
-def reference(xs, W_query, W_key, W_value, lengths, causal):
-    T, N, _ = xs.shape
-    ys, weights = np.zeros((T, N, len(W_value))), np.zeros((T, N, T))
-    for n in range(N):
-        for i in range(lengths[n]):
-            seen = i + 1 if causal else lengths[n]
-            q = W_query @ xs[i, n]
-            e = np.array([q @ (W_key @ xs[t, n]) for t in range(seen)]) / len(q) ** 0.5
-            p = np.exp(e - max(e))
-            weights[i, n, :seen] = p / sum(p)
-            ys[i, n] = sum(weights[i, n, t] * (W_value @ xs[t, n]) for t in range(seen))
-    return ys, weights
-
-
-hidden.part(
-    1,
-    "every step looks at all",
-    [case(4, 3, 5, 2, [4, 4], False), case(5, 2, 3, 4, [5, 5, 5], False)],
-    reference,
-)
-hidden.part(
-    2, "causal", [case(4, 3, 5, 2, [4, 4], True), case(6, 4, 2, 3, [6, 6, 6], True)], reference
-)
-hidden.part(
-    1,
-    "padding, causal and not",
-    [case(5, 3, 2, 4, [2, 5, 1], False), case(6, 2, 4, 3, [3, 6], True)],
-    reference,
-)
-hidden.part(
-    1,
-    "one step, one example, one unit, large values",
-    [
-        case(1, 3, 2, 4, [1, 1], False),
-        case(4, 2, 1, 1, [3], True),
-        case(3, 1, 2, 2, [3, 2], False),
-        case(5, 3, 4, 2, [5, 4], True, scale=60.0),
-    ],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 9. Self-attention, backward (6 points)
@@ -773,78 +377,6 @@ def self_attention_backward(dys, weights, q, k, v, xs, W_query, W_key, W_value):
 # %% nbgrader={"grade_id": "test_self_attention_backward", "grade": true, "points": 6}
 # Hidden tests: 2 points causal weights, 3 other cached values, 1 sizes of one.
 check(self_attention_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("attention", self_attention_backward)
-rng = hidden.rng
-
-
-def case(T, N, D, K, V, real=True):
-    weights = rng.random((T, N, T)) + 0.05
-    if real:
-        weights *= np.tril(np.ones((T, T)))[:, None]
-        weights /= weights.sum(axis=2, keepdims=True)
-        weights[-1, 0] = 0.0
-    one = {
-        "dys": rng.normal(size=(T, N, V)),
-        "weights": weights,
-        "q": rng.normal(size=(T, N, K)),
-        "k": rng.normal(size=(T, N, K)),
-        "v": rng.normal(size=(T, N, V)),
-        "xs": rng.normal(size=(T, N, D)),
-        "W_query": rng.normal(size=(K, D)),
-        "W_key": rng.normal(size=(K, D)),
-        "W_value": rng.normal(size=(V, D)),
-    }
-    if real:
-        names = {"q": "W_query", "k": "W_key", "v": "W_value"}
-        one |= {name: one["xs"] @ one[matrix].T for name, matrix in names.items()}
-    return one
-
-
-def reference(dys, weights, q, k, v, xs, W_query, W_key, W_value):
-    T, N, _ = xs.shape
-    dxs = np.zeros(xs.shape)
-    dquery, dkey, dvalue = (np.zeros(W.shape) for W in (W_query, W_key, W_value))
-    for n in range(N):
-        for i in range(T):
-            a = weights[i, n]
-            jacobian = np.diag(a) - np.outer(a, a)
-            de = jacobian @ v[:, n] @ dys[i, n] / q.shape[2] ** 0.5
-            for t in range(T):
-                dvalue += np.outer(a[t] * dys[i, n], xs[t, n])
-                dquery += np.outer(de[t] * k[t, n], xs[i, n])
-                dkey += np.outer(de[t] * q[i, n], xs[t, n])
-                dxs[t, n] += W_value.T @ (a[t] * dys[i, n]) + W_key.T @ (de[t] * q[i, n])
-                dxs[i, n] += W_query.T @ (de[t] * k[t, n])
-    return dxs, dquery, dkey, dvalue
-
-
-hidden.part(
-    2, "causal weights of a forward pass", [case(4, 2, 3, 5, 6), case(5, 3, 2, 4, 3)], reference
-)
-hidden.part(
-    3,
-    "cached values that no forward pass gives",
-    [case(4, 3, 5, 2, 6, False), case(3, 2, 4, 6, 5, False)],
-    reference,
-)
-hidden.part(
-    1,
-    "one step, one example, one unit",
-    [
-        case(1, 3, 2, 4, 5, False),
-        case(4, 1, 3, 1, 2, False),
-        case(3, 2, 1, 2, 1),
-        case(1, 1, 1, 1, 1),
-    ],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 10. Pooling with attention (3 points)
@@ -880,52 +412,6 @@ def pool(hs, lengths, W, b, u):
 # %% nbgrader={"grade_id": "test_pool", "grade": true, "points": 3}
 # Hidden tests: 1 point full lengths, 1 padding, 1 sizes of one and large values.
 check(pool)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("attention", pool)
-rng = hidden.rng
-
-
-def case(T, H, A, lengths, scale=1.0):
-    return {
-        "hs": rng.normal(size=(T, len(lengths), H)),
-        "lengths": np.array(lengths),
-        "W": rng.normal(size=(A, H)),
-        "b": rng.normal(size=A),
-        "u": rng.normal(scale=scale, size=A),
-    }
-
-
-def reference(hs, lengths, W, b, u):
-    T, N, H = hs.shape
-    pooled, weights = np.zeros((N, H)), np.zeros((N, T))
-    for n in range(N):
-        e = [float(u @ np.tanh(W @ hs[t, n] + b)) for t in range(lengths[n])]
-        p = np.exp(np.array(e) - max(e))
-        for t in range(lengths[n]):
-            weights[n, t] = p[t] / sum(p)
-            pooled[n] += weights[n, t] * hs[t, n]
-    return pooled, weights
-
-
-hidden.part(1, "full lengths", [case(4, 3, 5, [4, 4]), case(3, 2, 4, [3, 3, 3, 3])], reference)
-hidden.part(1, "padding", [case(5, 2, 3, [2, 5, 1]), case(4, 4, 2, [3, 1])], reference)
-hidden.part(
-    1,
-    "one step, one example, one unit, large values",
-    [
-        case(1, 3, 2, [1, 1]),
-        case(4, 2, 3, [3]),
-        case(3, 1, 1, [2, 3]),
-        case(4, 3, 2, [4, 2, 3, 4], 5e4),
-    ],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 11. Pooling, backward (5 points)
@@ -963,65 +449,6 @@ def pool_backward(dpooled, hs, us, weights, W, u):
 # %% nbgrader={"grade_id": "test_pool_backward", "grade": true, "points": 5}
 # Hidden tests: 2 points values of a forward pass, 2 other cached values, 1 sizes of one.
 check(pool_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("attention", pool_backward)
-rng = hidden.rng
-
-
-def case(T, N, H, A, real=True):
-    hs, W, u = rng.normal(size=(T, N, H)), rng.normal(size=(A, H)), rng.normal(size=A)
-    us, weights = rng.normal(scale=1.7, size=(T, N, A)), rng.random((N, T)) + 0.1
-    if real:
-        us = np.tanh(hs @ W.T + rng.normal(size=A))
-        weights = np.exp(us @ u).T * (np.arange(T) < rng.integers(1, T + 1, size=(N, 1)))
-        weights /= weights.sum(axis=1, keepdims=True)
-    return {
-        "dpooled": rng.normal(size=(N, H)),
-        "hs": hs,
-        "us": us,
-        "weights": weights,
-        "W": W,
-        "u": u,
-    }
-
-
-def reference(dpooled, hs, us, weights, W, u):
-    T, N, _ = hs.shape
-    dhs, dW = np.zeros(hs.shape), np.zeros(W.shape)
-    db, du = np.zeros(u.shape), np.zeros(u.shape)
-    for n in range(N):
-        jacobian = np.diag(weights[n]) - np.outer(weights[n], weights[n])
-        de = jacobian @ np.array([hs[t, n] @ dpooled[n] for t in range(T)])
-        for t in range(T):
-            delta = np.diag(1 - us[t, n] ** 2) @ u * de[t]
-            dhs[t, n] = weights[n, t] * dpooled[n] + W.T @ delta
-            dW += np.outer(delta, hs[t, n])
-            db += delta
-            du += de[t] * us[t, n]
-    return dhs, dW, db, du
-
-
-hidden.part(
-    2, "values of a forward pass, with padding", [case(4, 3, 2, 5), case(5, 2, 4, 3)], reference
-)
-hidden.part(
-    2,
-    "cached values that no forward pass gives",
-    [case(4, 2, 5, 3, False), case(3, 4, 2, 6, False)],
-    reference,
-)
-hidden.part(
-    1,
-    "one step, one example, one unit",
-    [case(1, 3, 2, 4, False), case(4, 1, 3, 2), case(3, 2, 1, 1, False), case(1, 1, 1, 1, False)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 12. From words to a document (5 points)
@@ -1071,82 +498,6 @@ def pool_document(
 # %% nbgrader={"grade_id": "test_pool_document", "grade": true, "points": 5}
 # Hidden tests: 2 points full documents, 2 padding of words and sentences, 1 sizes of one.
 check(pool_document)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("attention", pool_document)
-rng = hidden.rng
-
-
-def case(T, L, N, H, A, B, padded, scale=1.0):
-    sentence_counts = rng.integers(1, L + 1, size=N) if padded else np.full(N, L)
-    word_counts = rng.integers(1, T + 1, size=(L, N)) if padded else np.full((L, N), T)
-    word_counts = np.where(np.arange(L)[:, None] < sentence_counts, word_counts, 1)
-    return {
-        "hs": rng.normal(size=(T, L, N, H)),
-        "word_counts": word_counts,
-        "sentence_counts": sentence_counts,
-        "W_word": rng.normal(size=(A, H)),
-        "b_word": rng.normal(size=A),
-        "u_word": rng.normal(scale=scale, size=A),
-        "W_sentence": rng.normal(size=(B, H)),
-        "b_sentence": rng.normal(size=B),
-        "u_sentence": rng.normal(scale=scale, size=B),
-    }
-
-
-def summed(rows, W, b, u):
-    e = [float(u @ np.tanh(W @ row + b)) for row in rows]
-    p = np.exp(np.array(e) - max(e))
-    p /= sum(p)
-    return sum(share * row for share, row in zip(p, rows, strict=True)), p
-
-
-def reference(
-    hs, word_counts, sentence_counts, W_word, b_word, u_word, W_sentence, b_sentence, u_sentence
-):
-    T, L, N, H = hs.shape
-    documents, alpha, beta = np.zeros((N, H)), np.zeros((L, N, T)), np.zeros((N, L))
-    for n in range(N):
-        sentences = []
-        for j in range(L):
-            count = word_counts[j, n]
-            vector, alpha[j, n, :count] = summed(hs[:count, j, n], W_word, b_word, u_word)
-            sentences.append(vector)
-        count = sentence_counts[n]
-        documents[n], beta[n, :count] = summed(
-            sentences[:count], W_sentence, b_sentence, u_sentence
-        )
-    return documents, alpha, beta
-
-
-hidden.part(
-    2,
-    "documents of one size",
-    [case(4, 3, 2, 5, 6, 7, False), case(3, 4, 5, 2, 3, 4, False)],
-    reference,
-)
-hidden.part(
-    2,
-    "padding of words and of sentences",
-    [case(5, 4, 6, 2, 3, 4, True), case(4, 3, 7, 3, 2, 5, True)],
-    reference,
-)
-hidden.part(
-    1,
-    "one word, one sentence, one document, one unit, large values",
-    [
-        case(1, 3, 2, 4, 3, 2, True),
-        case(4, 1, 2, 3, 2, 5, True),
-        case(3, 2, 1, 1, 1, 1, True),
-        case(4, 3, 5, 2, 3, 4, True, 5e4),
-    ],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Hand in

@@ -67,54 +67,6 @@ def output_backward(os, hs, targets, mask, V):
 # %% nbgrader={"grade_id": "test_output_backward", "grade": true, "points": 5}
 # Hidden tests: 2 points outputs of a softmax, 2 masks and other cached values, 1 sizes of one.
 check(output_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("bptt", output_backward)
-rng = hidden.rng
-
-
-def case(T, N, H, K, real=True, masked=False):
-    os = rng.random((T, N, K)) + 0.1
-    return {
-        "os": os / os.sum(axis=-1, keepdims=True) if real else 2 * os,
-        "hs": rng.uniform(-1, 1, (T, N, H)) if real else rng.normal(scale=2.0, size=(T, N, H)),
-        "targets": rng.integers(K, size=(T, N)),
-        "mask": (rng.random((T, N)) < 0.6).astype(float) if masked else np.ones((T, N)),
-        "V": rng.normal(size=(K, H)),
-    }
-
-
-def reference(os, hs, targets, mask, V):
-    T, N, K = os.shape
-    dhs, dV, dc = np.zeros(hs.shape), np.zeros(V.shape), np.zeros(K)
-    for t in range(T):
-        for n in range(N):
-            for k in range(K):
-                ds = mask[t, n] * (os[t, n, k] - (targets[t, n] == k)) / N
-                dc[k] += ds
-                dV[k] += ds * hs[t, n]
-                dhs[t, n] += ds * V[k]
-    return dhs, dV, dc
-
-
-hidden.part(2, "outputs of a softmax", [case(4, 3, 5, 6), case(5, 2, 3, 4)], reference)
-hidden.part(
-    2,
-    "masks, and cached values that no forward pass gives",
-    [case(5, 4, 2, 3, masked=True), case(3, 2, 6, 5, real=False, masked=True)],
-    reference,
-)
-hidden.part(
-    1,
-    "one step, one example, one unit",
-    [case(1, 3, 2, 4), case(4, 1, 2, 3), case(3, 2, 1, 2), case(1, 1, 1, 2)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 2. One step back (6 points)
@@ -151,51 +103,6 @@ def rnn_step_backward(dh, h, h_prev, x, U, W):
 # %% nbgrader={"grade_id": "test_rnn_step_backward", "grade": true, "points": 6}
 # Hidden tests: 2 points states of a forward pass, 3 other cached values, 1 sizes of one.
 check(rnn_step_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("bptt", rnn_step_backward)
-rng = hidden.rng
-
-
-def case(N, D, H, real=True):
-    scale = 0.6 if real else 2.0
-    return {
-        "dh": rng.normal(size=(N, H)),
-        "h": np.tanh(rng.normal(size=(N, H))) if real else scale * rng.normal(size=(N, H)),
-        "h_prev": scale * rng.normal(size=(N, H)),
-        "x": rng.normal(size=(N, D)),
-        "U": rng.normal(size=(H, D)),
-        "W": rng.normal(size=(H, H)),
-    }
-
-
-def reference(dh, h, h_prev, x, U, W):
-    dx, dh_prev = np.zeros(x.shape), np.zeros(h.shape)
-    dU, dW, db = np.zeros(U.shape), np.zeros(W.shape), np.zeros(len(W))
-    for n in range(len(h)):
-        delta = np.diag(1 - h[n] ** 2) @ dh[n]
-        dx[n], dh_prev[n] = U.T @ delta, W.T @ delta
-        dU += np.outer(delta, x[n])
-        dW += np.outer(delta, h_prev[n])
-        db += delta
-    return dx, dh_prev, dU, dW, db
-
-
-hidden.part(2, "states of a forward pass", [case(4, 3, 5), case(2, 6, 3)], reference)
-hidden.part(
-    3,
-    "cached values that no forward pass gives",
-    [case(3, 2, 4, False), case(5, 4, 2, False)],
-    reference,
-)
-hidden.part(
-    1, "one example, one unit", [case(1, 3, 2), case(3, 2, 1, False), case(1, 1, 1)], reference
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 3. The whole sequence back (7 points)
@@ -240,65 +147,6 @@ def rnn_backward(dhs, hs, h0, xs, U, W):
 # %% nbgrader={"grade_id": "test_rnn_backward", "grade": true, "points": 7}
 # Hidden tests: 3 points states of a forward pass, 3 other cached values, 1 sizes of one.
 check(rnn_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("bptt", rnn_backward)
-rng = hidden.rng
-
-
-def case(T, N, D, H, real=True):
-    one = {
-        "dhs": rng.normal(size=(T, N, H)),
-        "hs": rng.normal(scale=1.5, size=(T, N, H)),
-        "h0": rng.normal(size=(N, H)),
-        "xs": rng.normal(size=(T, N, D)),
-        "U": rng.normal(size=(H, D)),
-        "W": 0.7 * rng.normal(size=(H, H)),
-    }
-    if real:
-        h = one["h0"]
-        for t in range(T):
-            h = one["hs"][t] = np.tanh(one["xs"][t] @ one["U"].T + h @ one["W"].T)
-    return one
-
-
-def reference(dhs, hs, h0, xs, U, W):
-    T, N, H = hs.shape
-    dxs, dh0 = np.zeros(xs.shape), np.zeros(h0.shape)
-    dU, dW, db = np.zeros(U.shape), np.zeros(W.shape), np.zeros(H)
-    for n in range(N):
-        for source in range(T):
-            error = dhs[source, n]
-            for t in range(source, -1, -1):
-                delta = np.diag(1 - hs[t, n] ** 2) @ error
-                before = hs[t - 1, n] if t else h0[n]
-                dU += np.outer(delta, xs[t, n])
-                dW += np.outer(delta, before)
-                db += delta
-                dxs[t, n] += U.T @ delta
-                error = W.T @ delta
-            dh0[n] += error
-    return dxs, dh0, dU, dW, db
-
-
-hidden.part(3, "states of a forward pass", [case(4, 3, 2, 5), case(6, 2, 4, 3)], reference)
-hidden.part(
-    3,
-    "cached values that no forward pass gives",
-    [case(4, 3, 2, 5, False), case(5, 2, 3, 4, False)],
-    reference,
-)
-hidden.part(
-    1,
-    "one step, one example, one unit",
-    [case(1, 3, 2, 4), case(4, 1, 2, 3, False), case(3, 2, 2, 1), case(1, 1, 1, 1)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 4. The sequence back, with padding (6 points)
@@ -347,60 +195,6 @@ def rnn_backward_padded(dhs, dh_last, hs, h0, xs, lengths, U, W):
 # %% nbgrader={"grade_id": "test_rnn_backward_padded", "grade": true, "points": 6}
 # Hidden tests: 1 point full lengths, 4 padded batches with anything on padding, 1 sizes of one.
 check(rnn_backward_padded)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("bptt", rnn_backward_padded)
-rng = hidden.rng
-
-
-def case(T, D, H, lengths):
-    N = len(lengths)
-    return {
-        "dhs": rng.normal(size=(T, N, H)),
-        "dh_last": rng.normal(size=(N, H)),
-        "hs": rng.normal(scale=1.5, size=(T, N, H)),
-        "h0": rng.normal(size=(N, H)),
-        "xs": rng.normal(size=(T, N, D)),
-        "lengths": np.array(lengths),
-        "U": rng.normal(size=(H, D)),
-        "W": 0.7 * rng.normal(size=(H, H)),
-    }
-
-
-def reference(dhs, dh_last, hs, h0, xs, lengths, U, W):
-    dxs, dh0 = np.zeros(xs.shape), np.zeros(h0.shape)
-    dU, dW, db = np.zeros(U.shape), np.zeros(W.shape), np.zeros(len(W))
-    for n, length in enumerate(lengths):
-        error = dh_last[n]
-        for t in range(length - 1, -1, -1):
-            delta = np.diag(1 - hs[t, n] ** 2) @ (error + dhs[t, n])
-            dU += np.outer(delta, xs[t, n])
-            dW += np.outer(delta, hs[t - 1, n] if t else h0[n])
-            db += delta
-            dxs[t, n] = U.T @ delta
-            error = W.T @ delta
-        dh0[n] = error
-    return dxs, dh0, dU, dW, db
-
-
-hidden.part(1, "all sequences of full length", [case(4, 2, 5, [4, 4, 4])], reference)
-hidden.part(
-    4,
-    "padded batches",
-    [case(5, 3, 4, [2, 5, 1]), case(6, 2, 3, [3, 6, 6, 4]), case(4, 1, 2, [1, 3])],
-    reference,
-)
-hidden.part(
-    1,
-    "one step, one example, one unit",
-    [case(1, 2, 3, [1, 1]), case(5, 2, 3, [3]), case(3, 2, 1, [2, 3])],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 5. Truncated (5 points)
@@ -446,56 +240,6 @@ def truncated_backward(dhs, hs, h0, xs, W, k):
 # %% nbgrader={"grade_id": "test_truncated_backward", "grade": true, "points": 5}
 # Hidden tests: 3 points windows that divide the length or not, 1 k = 1, 1 k of T and above.
 check(truncated_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("bptt", truncated_backward)
-rng = hidden.rng
-
-
-def case(T, N, D, H, k):
-    return {
-        "dhs": rng.normal(size=(T, N, H)),
-        "hs": rng.normal(scale=1.5, size=(T, N, H)),
-        "h0": rng.normal(size=(N, H)),
-        "xs": rng.normal(size=(T, N, D)),
-        "W": 0.7 * rng.normal(size=(H, H)),
-        "k": k,
-    }
-
-
-def reference(dhs, hs, h0, xs, W, k):
-    T, N, H = hs.shape
-    dU, dW, db = np.zeros((H, xs.shape[2])), np.zeros((H, H)), np.zeros(H)
-    for n in range(N):
-        for source in range(T):
-            error = dhs[source, n]
-            for t in range(source, source // k * k - 1, -1):
-                delta = np.diag(1 - hs[t, n] ** 2) @ error
-                dU += np.outer(delta, xs[t, n])
-                dW += np.outer(delta, hs[t - 1, n] if t else h0[n])
-                db += delta
-                error = W.T @ delta
-    return dU, dW, db
-
-
-hidden.part(
-    3,
-    "windows within the sequence",
-    [case(6, 3, 2, 5, 3), case(7, 2, 4, 3, 3), case(5, 2, 3, 4, 2)],
-    reference,
-)
-hidden.part(1, "windows of one step", [case(4, 2, 3, 5, 1)], reference)
-hidden.part(
-    1,
-    "one window and more",
-    [case(4, 2, 3, 5, 4), case(3, 2, 1, 2, 9), case(1, 1, 1, 1, 2)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 6. Teacher forcing (5 points)
@@ -534,54 +278,6 @@ def teacher_forced_backward(xs, ys_prev, hs, os, ys, V):
 # %% nbgrader={"grade_id": "test_teacher_forced_backward", "grade": true, "points": 5}
 # Hidden tests: 2 points values of a forward pass, 2 other cached values, 1 sizes of one.
 check(teacher_forced_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("bptt", teacher_forced_backward)
-rng = hidden.rng
-
-
-def case(T, N, D, H, K, real=True):
-    os = rng.random((T, N, K)) + 0.1
-    return {
-        "xs": rng.normal(size=(T, N, D)),
-        "ys_prev": np.eye(K)[rng.integers(K, size=(T, N))],
-        "hs": np.tanh(rng.normal(size=(T, N, H))) if real else rng.normal(scale=2, size=(T, N, H)),
-        "os": os / os.sum(axis=-1, keepdims=True) if real else os,
-        "ys": np.eye(K)[rng.integers(K, size=(T, N))],
-        "V": rng.normal(size=(K, H)),
-    }
-
-
-def reference(xs, ys_prev, hs, os, ys, V):
-    T, N, D = xs.shape
-    K, H = V.shape
-    dU, dW, db = np.zeros((H, D)), np.zeros((H, K)), np.zeros(H)
-    dV, dc = np.zeros((K, H)), np.zeros(K)
-    for t in range(T):
-        for n in range(N):
-            ds = (os[t, n] - ys[t, n]) / N
-            delta = np.diag(1 - hs[t, n] ** 2) @ V.T @ ds
-            dU += np.outer(delta, xs[t, n])
-            dW += np.outer(delta, ys_prev[t, n])
-            db += delta
-            dV += np.outer(ds, hs[t, n])
-            dc += ds
-    return dU, dW, db, dV, dc
-
-
-hidden.part(2, "values of a forward pass", [case(4, 3, 2, 6, 5), case(5, 2, 3, 4, 3)], reference)
-hidden.part(2, "cached values that no forward pass gives", [case(3, 4, 2, 5, 6, False)], reference)
-hidden.part(
-    1,
-    "one step, one example, one unit",
-    [case(1, 2, 3, 4, 5), case(4, 1, 2, 3, 2), case(1, 1, 1, 1, 2)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 7. Central differences (4 points)
@@ -622,60 +318,6 @@ def central_differences(f, x, epsilon):
 # %% nbgrader={"grade_id": "test_central_differences", "grade": true, "points": 4}
 # Hidden tests: 2 points functions of matrices, 1 a cubic at a large step, 1 other shapes.
 check(central_differences)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-from lib.codec import Expression
-
-hidden = Hidden("bptt", central_differences)
-rng = hidden.rng
-
-
-def case(source, x, epsilon=1e-5):
-    return {"f": Expression(source), "x": x, "epsilon": epsilon}
-
-
-def reference(f, x, epsilon):
-    gradient = np.empty(x.size)
-    for i in range(x.size):
-        move = np.zeros(x.size)
-        move[i] = epsilon
-        move = move.reshape(x.shape)
-        gradient[i] = (f(x + move) - f(x - move)) / (2 * epsilon)
-    return gradient.reshape(x.shape)
-
-
-hidden.part(
-    2,
-    "functions of matrices",
-    [
-        case("lambda x: np.tanh(x @ x.T).sum()", rng.normal(size=(3, 4))),
-        case("lambda x: float(np.log(np.exp(x).sum()))", rng.normal(size=(2, 5))),
-    ],
-    reference,
-    rtol=1e-5,
-    atol=1e-7,
-)
-hidden.part(
-    1,
-    "a cubic at a step of one half",
-    [case("lambda x: (x**3).sum()", rng.normal(size=4), 0.5)],
-    reference,
-)
-hidden.part(
-    1,
-    "a number, and an array of three axes",
-    [
-        case("lambda x: float(np.sin(x))", np.array(rng.normal())),
-        case("lambda x: (x[0] * x[1]).sum()", rng.normal(size=(2, 3, 2))),
-    ],
-    reference,
-    rtol=1e-5,
-    atol=1e-7,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 8. The relative error (2 points)
@@ -708,47 +350,6 @@ def relative_error(analytic, numerical, floor):
 # %% nbgrader={"grade_id": "test_relative_error", "grade": true, "points": 2}
 # Hidden tests: 1 point random arrays, 1 zeros and signs.
 check(relative_error)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("bptt", relative_error)
-rng = hidden.rng
-
-
-def case(shape, floor=1e-6, far=1e-3):
-    a = rng.normal(size=shape)
-    return {"analytic": a, "numerical": a * (1 + far * rng.normal(size=shape)), "floor": floor}
-
-
-def reference(analytic, numerical, floor):
-    worst = 0.0
-    for a, n in zip(analytic.ravel().tolist(), numerical.ravel().tolist(), strict=True):
-        worst = max(worst, abs(a - n) / max(abs(a) + abs(n), floor))
-    return worst
-
-
-hidden.part(1, "random arrays", [case((3, 4)), case((2, 3, 2), far=0.5), case((1,))], reference)
-noise = {
-    "analytic": np.array([0.0, 1e-9, 2.0]),
-    "numerical": np.array([1e-12, -1e-9, 2.0]),
-    "floor": 1e-3,
-}
-opposite = {"analytic": np.array([1.0, -2.0]), "numerical": np.array([-1.0, -2.0]), "floor": 1e-6}
-hidden.part(
-    1,
-    "zeros, noise below the floor, opposite signs",
-    [
-        noise,
-        opposite,
-        {**opposite, "analytic": opposite["numerical"], "numerical": opposite["analytic"]},
-        case((5,), floor=3.0),
-    ],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Hand in

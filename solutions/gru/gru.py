@@ -74,50 +74,6 @@ def gru_step(x, h, U, W, b):
 # %% nbgrader={"grade_id": "test_gru_step", "grade": true, "points": 4}
 # Hidden tests: 3 points random sizes, 1 sizes of one and large inputs.
 check(gru_step)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("gru", gru_step)
-rng = hidden.rng
-
-
-def case(N, D, H, scale=1.0):
-    return {
-        "x": scale * rng.normal(size=(N, D)),
-        "h": rng.uniform(-1, 1, size=(N, H)),
-        "U": rng.normal(size=(3 * H, D)),
-        "W": rng.normal(size=(3 * H, H)),
-        "b": rng.normal(size=3 * H),
-    }
-
-
-def logistic(a):
-    return 0.5 + 0.5 * np.tanh(a / 2)
-
-
-def reference(x, h, U, W, b):
-    H = h.shape[1]
-    rows = []
-    for one, old in zip(x, h, strict=True):
-        fed = U @ one + b
-        r = logistic(fed[:H] + W[:H] @ old)
-        z = logistic(fed[H:-H] + W[H:-H] @ old)
-        n = np.tanh(fed[-H:] + W[-H:] @ (r * old))
-        rows.append(n + z * (old - n))
-    return np.array(rows)
-
-
-hidden.part(3, "random sizes", [case(4, 3, 5), case(2, 6, 3), case(3, 1, 2)], reference)
-hidden.part(
-    1,
-    "one example, one unit, inputs of size 1000",
-    [case(1, 3, 2), case(3, 2, 1), case(2, 3, 4, 1e3)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 2. One step, reset after the product (4 points)
@@ -154,50 +110,6 @@ def gru_step_after(x, h, U, W, b, b_hn):
 # %% nbgrader={"grade_id": "test_gru_step_after", "grade": true, "points": 4}
 # Hidden tests: 3 points random sizes, 1 sizes of one and large inputs.
 check(gru_step_after)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("gru", gru_step_after)
-rng = hidden.rng
-
-
-def case(N, D, H, scale=1.0):
-    return {
-        "x": scale * rng.normal(size=(N, D)),
-        "h": rng.uniform(-1, 1, size=(N, H)),
-        "U": rng.normal(size=(3 * H, D)),
-        "W": rng.normal(size=(3 * H, H)),
-        "b": rng.normal(size=3 * H),
-        "b_hn": rng.normal(size=H),
-    }
-
-
-def logistic(a):
-    return 0.5 + 0.5 * np.tanh(a / 2)
-
-
-def reference(x, h, U, W, b, b_hn):
-    H = h.shape[1]
-    rows = []
-    for one, old in zip(x, h, strict=True):
-        fed, back = U @ one + b, W @ old
-        r, z = logistic(fed[:H] + back[:H]), logistic(fed[H:-H] + back[H:-H])
-        n = np.tanh(fed[-H:] + np.diag(r) @ (back[-H:] + b_hn))
-        rows.append(n + z * (old - n))
-    return np.array(rows)
-
-
-hidden.part(3, "random sizes", [case(4, 3, 5), case(2, 6, 3), case(3, 1, 2)], reference)
-hidden.part(
-    1,
-    "one example, one unit, inputs of size 1000",
-    [case(1, 3, 2), case(3, 2, 1), case(2, 3, 4, 1e3)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 3. One step back, reset before (7 points)
@@ -241,66 +153,6 @@ def gru_step_backward(dh, h_prev, x, r, z, n, U, W):
 # %% nbgrader={"grade_id": "test_gru_step_backward", "grade": true, "points": 7}
 # Hidden tests: 2 points values of a forward pass, 4 other cached values, 1 sizes of one.
 check(gru_step_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("gru", gru_step_backward)
-rng = hidden.rng
-
-
-def case(N, D, H, real=True):
-    def cached():
-        return rng.uniform(0.1, 0.9, (N, H)) if real else rng.normal(scale=1.5, size=(N, H))
-
-    return {
-        "dh": rng.normal(size=(N, H)),
-        "h_prev": rng.normal(size=(N, H)),
-        "x": rng.normal(size=(N, D)),
-        "r": cached(),
-        "z": cached(),
-        "n": cached(),
-        "U": rng.normal(size=(3 * H, D)),
-        "W": rng.normal(size=(3 * H, H)),
-    }
-
-
-def reference(dh, h_prev, x, r, z, n, U, W):
-    N, H = dh.shape
-    dx, dh_prev = np.zeros(x.shape), np.zeros(dh.shape)
-    dU, dW, db = np.zeros(U.shape), np.zeros(W.shape), np.zeros(3 * H)
-    for k in range(N):
-        error = {}
-        error["n"] = np.diag(1 - n[k] ** 2) @ np.diag(1 - z[k]) @ dh[k]
-        error["z"] = np.diag(z[k] - z[k] ** 2) @ ((h_prev[k] - n[k]) * dh[k])
-        through = W[2 * H :].T @ error["n"]
-        error["r"] = np.diag(r[k] - r[k] ** 2) @ (h_prev[k] * through)
-        dh_prev[k] = np.diag(z[k]) @ dh[k] + np.diag(r[k]) @ through
-        for place, name in enumerate("rzn"):
-            rows = slice(place * H, (place + 1) * H)
-            seen = r[k] * h_prev[k] if name == "n" else h_prev[k]
-            if name != "n":
-                dh_prev[k] += W[rows].T @ error[name]
-            dx[k] += U[rows].T @ error[name]
-            dU[rows] += np.outer(error[name], x[k])
-            dW[rows] += np.outer(error[name], seen)
-            db[rows] += error[name]
-    return dx, dh_prev, dU, dW, db
-
-
-hidden.part(2, "values of a forward pass", [case(4, 3, 5), case(2, 6, 3)], reference)
-hidden.part(
-    4,
-    "cached values that no forward pass gives",
-    [case(3, 2, 4, False), case(5, 4, 2, False)],
-    reference,
-)
-hidden.part(
-    1, "one example, one unit", [case(1, 3, 2, False), case(3, 2, 1), case(1, 1, 1)], reference
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 4. One step back, reset after (6 points)
@@ -344,66 +196,6 @@ def gru_step_after_backward(dh, h_prev, x, r, z, n, q, U, W):
 # %% nbgrader={"grade_id": "test_gru_step_after_backward", "grade": true, "points": 6}
 # Hidden tests: 2 points values of a forward pass, 3 other cached values, 1 sizes of one.
 check(gru_step_after_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("gru", gru_step_after_backward)
-rng = hidden.rng
-
-
-def case(N, D, H, real=True):
-    def cached():
-        return rng.uniform(0.1, 0.9, (N, H)) if real else rng.normal(scale=1.5, size=(N, H))
-
-    return {
-        "dh": rng.normal(size=(N, H)),
-        "h_prev": rng.normal(size=(N, H)),
-        "x": rng.normal(size=(N, D)),
-        "r": cached(),
-        "z": cached(),
-        "n": cached(),
-        "q": rng.normal(size=(N, H)),
-        "U": rng.normal(size=(3 * H, D)),
-        "W": rng.normal(size=(3 * H, H)),
-    }
-
-
-def reference(dh, h_prev, x, r, z, n, q, U, W):
-    N, H = dh.shape
-    dx, dh_prev = np.zeros(x.shape), np.zeros(dh.shape)
-    dU, dW, db, db_hn = np.zeros(U.shape), np.zeros(W.shape), np.zeros(3 * H), np.zeros(H)
-    for k in range(N):
-        candidate = np.diag(1 - n[k] ** 2) @ np.diag(1 - z[k]) @ dh[k]
-        update = np.diag(z[k] - z[k] ** 2) @ ((h_prev[k] - n[k]) * dh[k])
-        reset = np.diag(r[k] - r[k] ** 2) @ (q[k] * candidate)
-        gated = np.diag(r[k]) @ candidate
-        errors, recurrent = (reset, update, candidate), (reset, update, gated)
-        dh_prev[k] = np.diag(z[k]) @ dh[k]
-        for place in range(3):
-            rows = slice(place * H, (place + 1) * H)
-            dh_prev[k] += W[rows].T @ recurrent[place]
-            dx[k] += U[rows].T @ errors[place]
-            dU[rows] += np.outer(errors[place], x[k])
-            dW[rows] += np.outer(recurrent[place], h_prev[k])
-            db[rows] += errors[place]
-        db_hn += gated
-    return dx, dh_prev, dU, dW, db, db_hn
-
-
-hidden.part(2, "values of a forward pass", [case(4, 3, 5), case(2, 6, 3)], reference)
-hidden.part(
-    3,
-    "cached values that no forward pass gives",
-    [case(3, 2, 4, False), case(5, 4, 2, False)],
-    reference,
-)
-hidden.part(
-    1, "one example, one unit", [case(1, 3, 2, False), case(3, 2, 1), case(1, 1, 1)], reference
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 5. The sequence, with padding (4 points)
@@ -446,54 +238,6 @@ def gru_forward(xs, h0, U, W, b, lengths):
 # %% nbgrader={"grade_id": "test_gru_forward", "grade": true, "points": 4}
 # Hidden tests: 2 points full lengths, 2 padded batches and sizes of one.
 check(gru_forward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("gru", gru_forward)
-rng = hidden.rng
-
-
-def case(T, D, H, lengths):
-    N = len(lengths)
-    return {
-        "xs": rng.normal(size=(T, N, D)),
-        "h0": rng.uniform(-1, 1, size=(N, H)),
-        "U": rng.normal(size=(3 * H, D)),
-        "W": rng.normal(size=(3 * H, H)),
-        "b": rng.normal(size=3 * H),
-        "lengths": np.array(lengths),
-    }
-
-
-def logistic(a):
-    return 0.5 + 0.5 * np.tanh(a / 2)
-
-
-def reference(xs, h0, U, W, b, lengths):
-    H = h0.shape[1]
-    hs, last = np.zeros((*xs.shape[:2], H)), h0.copy()
-    for k, length in enumerate(lengths):
-        for t in range(length):
-            fed, old = U @ xs[t, k] + b, last[k].copy()
-            r, z = logistic(fed[:H] + W[:H] @ old), logistic(fed[H:-H] + W[H:-H] @ old)
-            n = np.tanh(fed[-H:] + W[-H:] @ (r * old))
-            hs[t, k] = last[k] = n + z * (old - n)
-    return hs, last
-
-
-hidden.part(
-    2, "all sequences of full length", [case(4, 2, 5, [4, 4, 4]), case(6, 3, 2, [6, 6])], reference
-)
-hidden.part(
-    2,
-    "padded batches, one step, one example, one unit",
-    [case(5, 3, 4, [2, 5, 1]), case(4, 2, 3, [1, 3]), case(1, 2, 3, [1, 1]), case(4, 2, 1, [3])],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 6. The sequence back, with padding (7 points)
@@ -543,70 +287,6 @@ def gru_backward(dhs, dh_last, hs, h0, xs, rs, zs, ns, lengths, U, W):
 # %% nbgrader={"grade_id": "test_gru_backward", "grade": true, "points": 7}
 # Hidden tests: 2 points full lengths, 4 padded batches with anything on padding, 1 sizes of one.
 check(gru_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("gru", gru_backward)
-rng = hidden.rng
-
-
-def case(T, D, H, lengths):
-    N = len(lengths)
-    shape = (T, N, H)
-    return {
-        "dhs": rng.normal(size=shape),
-        "dh_last": rng.normal(size=(N, H)),
-        "hs": rng.normal(size=shape),
-        "h0": rng.normal(size=(N, H)),
-        "xs": rng.normal(size=(T, N, D)),
-        "rs": rng.uniform(-0.3, 1.3, size=shape),
-        "zs": rng.uniform(-0.3, 1.3, size=shape),
-        "ns": rng.normal(size=shape),
-        "lengths": np.array(lengths),
-        "U": rng.normal(size=(3 * H, D)),
-        "W": 0.5 * rng.normal(size=(3 * H, H)),
-    }
-
-
-def reference(dhs, dh_last, hs, h0, xs, rs, zs, ns, lengths, U, W):
-    H = h0.shape[1]
-    dxs, dh0 = np.zeros(xs.shape), np.zeros(h0.shape)
-    dU, dW, db = np.zeros(U.shape), np.zeros(W.shape), np.zeros(3 * H)
-    for k, length in enumerate(lengths):
-        arriving = dh_last[k]
-        for t in range(length - 1, -1, -1):
-            old = hs[t - 1, k] if t else h0[k]
-            r, z, n = rs[t, k], zs[t, k], ns[t, k]
-            total = arriving + dhs[t, k]
-            candidate = (1 - n * n) * (1 - z) * total
-            update = (z - z * z) * (old - n) * total
-            through = W[2 * H :].T @ candidate
-            reset = (r - r * r) * old * through
-            arriving = z * total + r * through + W[:H].T @ reset + W[H : 2 * H].T @ update
-            stacked = np.concatenate([reset, update, candidate])
-            dxs[t, k] = U.T @ stacked
-            dU += np.outer(stacked, xs[t, k])
-            db += stacked
-            dW[: 2 * H] += np.outer(stacked[: 2 * H], old)
-            dW[2 * H :] += np.outer(candidate, r * old)
-        dh0[k] = arriving
-    return dxs, dh0, dU, dW, db
-
-
-hidden.part(
-    2, "all sequences of full length", [case(4, 2, 5, [4, 4, 4]), case(5, 3, 2, [5, 5])], reference
-)
-hidden.part(4, "padded batches", [case(5, 3, 4, [2, 5, 1]), case(6, 2, 3, [3, 6, 6, 4])], reference)
-hidden.part(
-    1,
-    "one step, one example, one unit",
-    [case(1, 2, 3, [1, 1]), case(5, 2, 3, [3]), case(3, 2, 1, [2, 3])],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 7. The simplified GRU back (5 points)
@@ -641,58 +321,6 @@ def simplified_gru_backward(dh, h_prev, x, z, n, U, W):
 # %% nbgrader={"grade_id": "test_simplified_gru_backward", "grade": true, "points": 5}
 # Hidden tests: 2 points values of a forward pass, 2 other cached values, 1 sizes of one.
 check(simplified_gru_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("gru", simplified_gru_backward)
-rng = hidden.rng
-
-
-def case(N, D, H, real=True):
-    def cached():
-        return rng.uniform(0.1, 0.9, (N, H)) if real else rng.normal(scale=1.5, size=(N, H))
-
-    return {
-        "dh": rng.normal(size=(N, H)),
-        "h_prev": rng.normal(size=(N, H)),
-        "x": rng.normal(size=(N, D)),
-        "z": cached(),
-        "n": cached(),
-        "U": rng.normal(size=(2 * H, D)),
-        "W": rng.normal(size=(2 * H, H)),
-    }
-
-
-def reference(dh, h_prev, x, z, n, U, W):
-    N, H = dh.shape
-    dx, dh_prev = np.zeros(x.shape), np.zeros(dh.shape)
-    dU, dW, db = np.zeros(U.shape), np.zeros(W.shape), np.zeros(2 * H)
-    for k in range(N):
-        update = np.diag(z[k] - z[k] ** 2) @ ((h_prev[k] - n[k]) * dh[k])
-        candidate = np.diag(1 - n[k] ** 2) @ np.diag(1 - z[k]) @ dh[k]
-        dh_prev[k] = z[k] * dh[k] + W[:H].T @ update + W[H:].T @ candidate
-        both = np.concatenate([update, candidate])
-        dx[k] = U.T @ both
-        dU += np.outer(both, x[k])
-        dW += np.outer(both, h_prev[k])
-        db += both
-    return dx, dh_prev, dU, dW, db
-
-
-hidden.part(2, "values of a forward pass", [case(4, 3, 5), case(2, 6, 3)], reference)
-hidden.part(
-    2,
-    "cached values that no forward pass gives",
-    [case(3, 2, 4, False), case(5, 4, 2, False)],
-    reference,
-)
-hidden.part(
-    1, "one example, one unit", [case(1, 3, 2, False), case(3, 2, 1), case(1, 1, 1)], reference
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 8. The other meaning of z (3 points)
@@ -724,36 +352,6 @@ def flip_update_gate(U, W, b):
 # %% nbgrader={"grade_id": "test_flip_update_gate", "grade": true, "points": 3}
 # Hidden tests: 2 points random sizes, 1 sizes of one.
 check(flip_update_gate)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("gru", flip_update_gate)
-rng = hidden.rng
-
-
-def case(D, H):
-    return {
-        "U": rng.normal(size=(3 * H, D)),
-        "W": rng.normal(size=(3 * H, H)),
-        "b": rng.normal(size=3 * H),
-    }
-
-
-def reference(U, W, b):
-    H = W.shape[1]
-    flipped = []
-    for array in (U, W, b):
-        r, z, n = array[:H], array[H : 2 * H], array[2 * H :]
-        flipped.append(np.concatenate([r, -z, n]))
-    return tuple(flipped)
-
-
-hidden.part(2, "random sizes", [case(3, 5), case(6, 2)], reference)
-hidden.part(1, "one feature, one unit", [case(1, 3), case(2, 1)], reference)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Hand in

@@ -87,62 +87,6 @@ def peephole_step(x, h_prev, c_prev, U, W, b, p_i, p_f, p_o):
 # %% nbgrader={"grade_id": "test_peephole_step", "grade": true, "points": 5}
 # Hidden tests: 2 points all peepholes, 2 some of them, 1 sizes of one and large inputs.
 check(peephole_step)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("peephole", peephole_step)
-rng = hidden.rng
-
-
-def case(N, D, H, peepholes="ifo", scale=1.0):
-    return {
-        "x": scale * rng.normal(size=(N, D)),
-        "h_prev": rng.uniform(-1, 1, size=(N, H)),
-        "c_prev": 2 * rng.normal(size=(N, H)),
-        "U": rng.normal(size=(4 * H, D)),
-        "W": rng.normal(size=(4 * H, H)),
-        "b": rng.normal(size=4 * H),
-        **{f"p_{k}": rng.normal(size=H) if k in peepholes else None for k in "ifo"},
-    }
-
-
-def reference(x, h_prev, c_prev, U, W, b, p_i, p_f, p_o):
-    """Unit by unit, each peephole as a full matrix."""
-    N, H = h_prev.shape
-    P_i, P_f, P_o = (np.zeros((H, H)) if p is None else np.diag(p) for p in (p_i, p_f, p_o))
-    h, c = np.empty((N, H)), np.empty((N, H))
-    for n in range(N):
-        drive = (b + U @ x[n] + W @ h_prev[n]).reshape(4, H)
-        enter = 0.5 + 0.5 * np.tanh((drive[0] + P_i @ c_prev[n]) / 2)
-        stay = 0.5 + 0.5 * np.tanh((drive[1] + P_f @ c_prev[n]) / 2)
-        c[n] = stay * c_prev[n] + enter * np.tanh(drive[2])
-        h[n] = (0.5 + 0.5 * np.tanh((drive[3] + P_o @ c[n]) / 2)) * np.tanh(c[n])
-    return h, c
-
-
-hidden.part(2, "all three peepholes", [case(4, 3, 5), case(2, 6, 3), case(5, 1, 2)], reference)
-hidden.part(
-    2,
-    "some peepholes, or none",
-    [
-        case(3, 2, 4, "o"),
-        case(2, 3, 5, "if"),
-        case(4, 2, 3, "i"),
-        case(2, 4, 3, ""),
-        case(3, 4, 2, "fo"),
-    ],
-    reference,
-)
-hidden.part(
-    1,
-    "one example, one unit, inputs of size 1000",
-    [case(1, 3, 2), case(3, 2, 1), case(1, 1, 1), case(3, 2, 4, "ifo", 1e3)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 2. Backward, first half: to the four errors and the old cell state (6 points)
@@ -185,59 +129,6 @@ def peephole_cell_backward(dh, dc_next, i, f, g, o, c_prev, tanh_c, p_i, p_f, p_
 # %% nbgrader={"grade_id": "test_peephole_cell_backward", "grade": true, "points": 6}
 # Hidden tests: 2 points values of a forward pass, 3 other cached values, 1 sizes of one.
 check(peephole_cell_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("peephole", peephole_cell_backward)
-rng = hidden.rng
-
-
-def case(N, H, real=True):
-    draw = (lambda: rng.random((N, H))) if real else (lambda: rng.normal(scale=2.0, size=(N, H)))
-    values = {k: draw() for k in "ifgo"}
-    c_prev = 2 * rng.normal(size=(N, H))
-    c = values["f"] * c_prev + values["i"] * values["g"]
-    return {
-        "dh": rng.normal(size=(N, H)),
-        "dc_next": rng.normal(size=(N, H)),
-        **values,
-        "c_prev": c_prev,
-        "tanh_c": np.tanh(c) if real else rng.normal(scale=2.0, size=(N, H)),
-        **{f"p_{k}": rng.normal(size=H) for k in "ifo"},
-    }
-
-
-def reference(dh, dc_next, i, f, g, o, c_prev, tanh_c, p_i, p_f, p_o):
-    """Solve the linear system that the graph's local derivatives make, unit by unit."""
-    names = ["C'", "ai", "af", "ag", "i", "f", "g", "C", "ao", "o", "h"]
-    out = np.empty((5, *dh.shape))
-    for at in np.ndindex(dh.shape):
-        j = at[1]
-        local = {
-            ("C'", "ai"): p_i[j], ("C'", "af"): p_f[j], ("C'", "C"): f[at],
-            ("ai", "i"): i[at] - i[at] ** 2, ("af", "f"): f[at] - f[at] ** 2,
-            ("ag", "g"): (1 - g[at]) * (1 + g[at]), ("i", "C"): g[at], ("g", "C"): i[at],
-            ("f", "C"): c_prev[at], ("C", "ao"): p_o[j], ("ao", "o"): o[at] - o[at] ** 2,
-            ("o", "h"): tanh_c[at], ("C", "h"): o[at] * (1 - tanh_c[at]) * (1 + tanh_c[at]),
-        }  # fmt: skip
-        edges, arriving = np.eye(11), np.zeros(11)
-        for (start, end), slope in local.items():
-            edges[names.index(start), names.index(end)] -= slope
-        arriving[names.index("h")], arriving[names.index("C")] = dh[at], dc_next[at]
-        found = dict(zip(names, np.linalg.solve(edges, arriving), strict=True))
-        out[(slice(None), *at)] = [found[name] for name in ("ai", "af", "ag", "ao", "C'")]
-    return tuple(out)
-
-
-hidden.part(2, "values of a forward pass", [case(4, 5), case(3, 2)], reference)
-hidden.part(
-    3, "cached values that no forward pass gives", [case(3, 6, False), case(5, 2, False)], reference
-)
-hidden.part(1, "one example, one unit", [case(1, 3), case(3, 1), case(1, 1, False)], reference)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 3. The whole step, backward (7 points)
@@ -286,69 +177,6 @@ def peephole_step_backward(
 # %% nbgrader={"grade_id": "test_peephole_step_backward", "grade": true, "points": 7}
 # Hidden tests: 3 points values of a forward pass, 3 other cached values, 1 sizes of one.
 check(peephole_step_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("peephole", peephole_step_backward)
-rng = hidden.rng
-
-
-def case(N, D, H, real=True):
-    values = {k: rng.random((N, H)) if real else rng.normal(scale=2.0, size=(N, H)) for k in "ifgo"}
-    c_prev = 2 * rng.normal(size=(N, H))
-    c = values["f"] * c_prev + values["i"] * values["g"] if real else rng.normal(size=(N, H))
-    return {
-        "dh": rng.normal(size=(N, H)),
-        "dc_next": rng.normal(size=(N, H)),
-        **values,
-        "c_prev": c_prev,
-        "c": c,
-        "tanh_c": np.tanh(c) if real else rng.normal(scale=2.0, size=(N, H)),
-        "x": rng.normal(size=(N, D)),
-        "h_prev": rng.normal(size=(N, H)),
-        "U": rng.normal(size=(4 * H, D)),
-        "W": rng.normal(size=(4 * H, H)),
-        **{f"p_{k}": rng.normal(size=H) for k in "ifo"},
-    }
-
-
-def reference(dh, dc_next, i, f, g, o, c_prev, c, tanh_c, x, h_prev, U, W, p_i, p_f, p_o):
-    (N, D), H = x.shape, h_prev.shape[1]
-    dx, dh_prev, dc_prev = np.zeros((N, D)), np.zeros((N, H)), np.zeros((N, H))
-    dU, dW, db, dp = np.zeros(U.shape), np.zeros(W.shape), np.zeros(4 * H), np.zeros((3, H))
-    for n, j in np.ndindex(N, H):
-        error = {"o": dh[n, j] * tanh_c[n, j] * (o[n, j] - o[n, j] ** 2)}
-        into_c = dc_next[n, j] + dh[n, j] * o[n, j] - dh[n, j] * o[n, j] * tanh_c[n, j] ** 2
-        into_c += error["o"] * p_o[j]
-        error["i"] = into_c * g[n, j] * (i[n, j] - i[n, j] ** 2)
-        error["f"] = into_c * c_prev[n, j] * (f[n, j] - f[n, j] ** 2)
-        error["g"] = into_c * (i[n, j] - i[n, j] * g[n, j] ** 2)
-        dc_prev[n, j] = into_c * f[n, j] + error["i"] * p_i[j] + error["f"] * p_f[j]
-        for block, name in enumerate("ifgo"):
-            row = block * H + j
-            dx[n] += error[name] * U[row]
-            dh_prev[n] += error[name] * W[row]
-            dU[row] += error[name] * x[n]
-            dW[row] += error[name] * h_prev[n]
-            db[row] += error[name]
-        dp[:, j] += [error["i"] * c_prev[n, j], error["f"] * c_prev[n, j], error["o"] * c[n, j]]
-    return dx, dh_prev, dc_prev, dU, dW, db, *dp
-
-
-hidden.part(3, "values of a forward pass", [case(4, 2, 5), case(3, 6, 2)], reference)
-hidden.part(
-    3,
-    "cached values that no forward pass gives",
-    [case(3, 5, 4, False), case(5, 1, 3, False)],
-    reference,
-)
-hidden.part(
-    1, "one example, one unit", [case(1, 3, 2), case(3, 2, 1), case(1, 1, 1, False)], reference
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 4. The sequence, with padding (4 points)
@@ -387,61 +215,6 @@ def peephole_forward(xs, h0, c0, U, W, b, p_i, p_f, p_o, lengths):
 # %% nbgrader={"grade_id": "test_peephole_forward", "grade": true, "points": 4}
 # Hidden tests: 2 points full lengths, 1 padded batches, 1 sizes of one.
 check(peephole_forward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("peephole", peephole_forward)
-rng = hidden.rng
-
-
-def case(T, N, D, H, lengths=None):
-    return {
-        "xs": rng.normal(size=(T, N, D)),
-        "h0": rng.uniform(-1, 1, size=(N, H)),
-        "c0": rng.normal(size=(N, H)),
-        "U": rng.normal(size=(4 * H, D)),
-        "W": rng.normal(size=(4 * H, H)),
-        "b": rng.normal(size=4 * H),
-        **{f"p_{k}": rng.normal(size=H) for k in "ifo"},
-        "lengths": np.full(N, T) if lengths is None else np.array(lengths),
-    }
-
-
-def reference(xs, h0, c0, U, W, b, p_i, p_f, p_o, lengths):
-    (T, N), H = xs.shape[:2], h0.shape[1]
-    hs, h_last, c_last = np.zeros((T, N, H)), np.empty((N, H)), np.empty((N, H))
-
-    def gate(a):
-        return 0.5 + 0.5 * np.tanh(a / 2)
-
-    for n in range(N):
-        h, c = h0[n], c0[n]
-        for t in range(lengths[n]):
-            drive = (b + U @ xs[t, n] + W @ h).reshape(4, H)
-            stay, enter = gate(drive[1] + np.diag(p_f) @ c), gate(drive[0] + np.diag(p_i) @ c)
-            c = stay * c + enter * np.tanh(drive[2])
-            hs[t, n] = h = gate(drive[3] + np.diag(p_o) @ c) * np.tanh(c)
-        h_last[n], c_last[n] = h, c
-    return hs, h_last, c_last
-
-
-hidden.part(2, "all sequences of full length", [case(4, 3, 2, 5), case(6, 2, 3, 4)], reference)
-hidden.part(
-    1,
-    "padded batches",
-    [case(5, 3, 2, 4, [2, 5, 1]), case(6, 4, 3, 2, [6, 3, 3, 5]), case(4, 2, 1, 3, [1, 2])],
-    reference,
-)
-hidden.part(
-    1,
-    "one step, one example, one unit",
-    [case(1, 3, 2, 4), case(5, 1, 2, 3, [3]), case(3, 2, 2, 1), case(1, 1, 1, 1)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 5. The sequence, backward, with padding (8 points)
@@ -516,90 +289,6 @@ def peephole_backward(
 # %% nbgrader={"grade_id": "test_peephole_backward", "grade": true, "points": 8}
 # Hidden tests: 3 points a forward pass's cache, 2 other cached values, 2 padded, 1 sizes of one.
 check(peephole_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-from lib.bptt import Recurrent, RecurrentCache
-from lib.lstm import LSTMState
-from lib.peephole import PeepholeCache, PeepholeLSTM, PeepholeParams
-
-hidden = Hidden("peephole", peephole_backward)
-rng = hidden.rng
-
-
-def case(T, N, D, H, real=True, lengths=None):
-    shapes = [(4 * H, D), (4 * H, H), (4 * H,), (H,), (H,), (H,)]
-    params = PeepholeParams(*(rng.normal(size=shape) for shape in shapes))
-    xs = rng.normal(size=(T, N, D))
-    lengths = np.full(N, T) if lengths is None else np.array(lengths)
-    if real:
-        state = LSTMState(rng.uniform(-1, 1, (N, H)), rng.normal(size=(N, H)))
-        steps = Recurrent(PeepholeLSTM(D, H)).forward(params, xs, state, lengths)[2].steps
-        cache = {
-            name: np.stack([getattr(s, name) for s in steps]) for name in PeepholeCache._fields
-        }
-    else:
-        widths = zip(PeepholeCache._fields, (1, 1, 1, 4, 1), strict=True)
-        cache = {name: rng.normal(size=(T, N, k * H)) for name, k in widths}
-    return {
-        "dhs": rng.normal(size=(T, N, H)),
-        "dh_last": rng.normal(size=(N, H)),
-        "dc_last": rng.normal(size=(N, H)),
-        "xs": xs,
-        "h_prevs": cache["h_prev"],
-        "c_prevs": cache["c_prev"],
-        "cs": cache["c"],
-        "tanh_cs": cache["squashed_c"],
-        "gates": cache["gates"],
-        "U": params.U,
-        "W": params.W,
-        "p_i": params.p_i,
-        "p_f": params.p_f,
-        "p_o": params.p_o,
-        "lengths": lengths,
-    }
-
-
-def reference(
-    dhs, dh_last, dc_last, xs, h_prevs, c_prevs, cs, tanh_cs, gates, U, W, p_i, p_f, p_o, lengths
-):
-    layer = Recurrent(PeepholeLSTM(xs.shape[2], dhs.shape[2]))
-    rows = zip(h_prevs, c_prevs, cs, gates, tanh_cs, strict=True)
-    dparams, dxs, dstate = layer.backward(
-        PeepholeParams(U, W, np.zeros(len(U)), p_i, p_f, p_o),
-        RecurrentCache(xs, [PeepholeCache(*row) for row in rows], lengths),
-        dhs,
-        LSTMState(dh_last, dc_last),
-    )
-    return dxs, dstate.h, dstate.c, *dparams
-
-
-hidden.part(3, "the cache of a forward pass", [case(4, 3, 2, 5), case(5, 2, 4, 3)], reference)
-hidden.part(
-    2,
-    "cached values that no forward pass gives",
-    [case(3, 4, 5, 2, False), case(4, 2, 3, 6, False)],
-    reference,
-)
-hidden.part(
-    2,
-    "padded batches",
-    [
-        case(5, 3, 2, 4, True, [2, 5, 1]),
-        case(6, 4, 3, 2, False, [6, 3, 3, 5]),
-        case(4, 2, 1, 3, False, [1, 2]),
-    ],
-    reference,
-)
-hidden.part(
-    1,
-    "one step, one example, one unit",
-    [case(1, 3, 2, 4), case(3, 1, 2, 4), case(3, 2, 2, 1), case(1, 1, 1, 1, False)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 6. The same in Graves's notation (5 points)
@@ -653,67 +342,6 @@ def graves_errors(
 # %% nbgrader={"grade_id": "test_graves_errors", "grade": true, "points": 5}
 # Hidden tests: 4 points random sizes, 1 sizes of one.
 check(graves_errors)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("peephole", graves_errors)
-rng = hidden.rng
-
-
-def case(N, K, H):
-    return {
-        "delta_k": rng.normal(size=(N, K)),
-        "delta_next": rng.normal(size=(N, 4 * H)),
-        **{
-            name: rng.normal(size=(N, H))
-            for name in ("eps_s_next", "b_phi_next", "b_omega", "h_s", "dh_s", "df_omega")
-        },
-        "w_ck": rng.normal(size=(H, K)),
-        "w_cj": rng.normal(size=(H, 4 * H)),
-        **{name: rng.normal(size=H) for name in ("w_ci", "w_cf", "w_co")},
-    }
-
-
-def reference(
-    delta_k,
-    delta_next,
-    eps_s_next,
-    b_phi_next,
-    b_omega,
-    h_s,
-    dh_s,
-    df_omega,
-    w_ck,
-    w_cj,
-    w_ci,
-    w_cf,
-    w_co,
-):
-    N, H = h_s.shape
-    eps_c, delta_omega, eps_s = (np.zeros((N, H)) for _ in range(3))
-    for n, c in np.ndindex(N, H):
-        for k, error in enumerate(delta_k[n]):
-            eps_c[n, c] += w_ck[c, k] * error
-        for j, error in enumerate(delta_next[n]):
-            eps_c[n, c] += w_cj[c, j] * error
-        delta_omega[n, c] = eps_c[n, c] * h_s[n, c] * df_omega[n, c]
-        arriving = [
-            (dh_s[n, c] * b_omega[n, c], eps_c[n, c]),
-            (b_phi_next[n, c], eps_s_next[n, c]),
-            (w_ci[c], delta_next[n, c]),
-            (w_cf[c], delta_next[n, H + c]),
-            (w_co[c], delta_omega[n, c]),
-        ]
-        eps_s[n, c] = sum(factor * error for factor, error in arriving)
-    return eps_c, delta_omega, eps_s
-
-
-hidden.part(4, "random sizes", [case(4, 3, 5), case(3, 6, 2), case(2, 4, 3)], reference)
-hidden.part(1, "one example, one unit", [case(1, 3, 2), case(3, 2, 1), case(2, 1, 4)], reference)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 7. Coupled gates (3 points)
@@ -746,43 +374,6 @@ def coupled_step(x, h_prev, c_prev, U, W, b):
 # %% nbgrader={"grade_id": "test_coupled_step", "grade": true, "points": 3}
 # Hidden tests: 2 points random sizes, 1 sizes of one and large inputs.
 check(coupled_step)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-from lib.lstm import LSTM, LSTMParams, LSTMState
-
-hidden = Hidden("peephole", coupled_step)
-rng = hidden.rng
-
-
-def case(N, D, H, scale=1.0):
-    return {
-        "x": scale * rng.normal(size=(N, D)),
-        "h_prev": rng.uniform(-1, 1, size=(N, H)),
-        "c_prev": 2 * rng.normal(size=(N, H)),
-        "U": rng.normal(size=(3 * H, D)),
-        "W": rng.normal(size=(3 * H, H)),
-        "b": rng.normal(size=3 * H),
-    }
-
-
-def reference(x, h_prev, c_prev, U, W, b):
-    """Run a whole LSTM whose input gate has the forget gate's weights negated."""
-    H = h_prev.shape[1]
-    params = LSTMParams(*(np.concatenate([-block[:H], block]) for block in (U, W, b)))
-    return tuple(LSTM(x.shape[1], H).step(params, x, LSTMState(h_prev, c_prev))[0])
-
-
-hidden.part(2, "random sizes", [case(4, 3, 5), case(2, 6, 3), case(5, 1, 2)], reference)
-hidden.part(
-    1,
-    "one example, one unit, inputs of size 1000",
-    [case(1, 3, 2), case(3, 2, 1), case(1, 1, 1), case(3, 2, 4, 1e3)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 8. Coupled gates, backward (5 points)
@@ -824,65 +415,6 @@ def coupled_backward(dh, dc_next, f, g, o, c_prev, tanh_c, x, h_prev, U, W):
 # %% nbgrader={"grade_id": "test_coupled_backward", "grade": true, "points": 5}
 # Hidden tests: 2 points values of a forward pass, 2 other cached values, 1 sizes of one.
 check(coupled_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("peephole", coupled_backward)
-rng = hidden.rng
-
-
-def case(N, D, H, real=True):
-    values = {k: rng.random((N, H)) if real else rng.normal(scale=2.0, size=(N, H)) for k in "fgo"}
-    c_prev = 2 * rng.normal(size=(N, H))
-    c = values["f"] * c_prev + (1 - values["f"]) * values["g"]
-    return {
-        "dh": rng.normal(size=(N, H)),
-        "dc_next": rng.normal(size=(N, H)),
-        **values,
-        "c_prev": c_prev,
-        "tanh_c": np.tanh(c) if real else rng.normal(scale=2.0, size=(N, H)),
-        "x": rng.normal(size=(N, D)),
-        "h_prev": rng.normal(size=(N, H)),
-        "U": rng.normal(size=(3 * H, D)),
-        "W": rng.normal(size=(3 * H, H)),
-    }
-
-
-def reference(dh, dc_next, f, g, o, c_prev, tanh_c, x, h_prev, U, W):
-    (N, D), H = x.shape, h_prev.shape[1]
-    dx, dh_prev, dc_prev = np.zeros((N, D)), np.zeros((N, H)), np.zeros((N, H))
-    dU, dW, db = np.zeros(U.shape), np.zeros(W.shape), np.zeros(3 * H)
-    for n, j in np.ndindex(N, H):
-        into_c = dh[n, j] * o[n, j] * (1 - tanh_c[n, j]) * (1 + tanh_c[n, j]) + dc_next[n, j]
-        dc_prev[n, j] = into_c * f[n, j]
-        # What stays and what enters, one after the other.
-        at_f = into_c * c_prev[n, j] * (f[n, j] - f[n, j] ** 2)
-        at_f -= into_c * g[n, j] * (f[n, j] - f[n, j] ** 2)
-        at_g = into_c * (1 - f[n, j]) * (1 - g[n, j]) * (1 + g[n, j])
-        at_o = dh[n, j] * tanh_c[n, j] * (o[n, j] - o[n, j] ** 2)
-        for row, error in ((j, at_f), (H + j, at_g), (2 * H + j, at_o)):
-            dx[n] += error * U[row]
-            dh_prev[n] += error * W[row]
-            dU[row] += error * x[n]
-            dW[row] += error * h_prev[n]
-            db[row] += error
-    return dx, dh_prev, dc_prev, dU, dW, db
-
-
-hidden.part(2, "values of a forward pass", [case(4, 2, 5), case(3, 6, 2)], reference)
-hidden.part(
-    2,
-    "cached values that no forward pass gives",
-    [case(3, 5, 4, False), case(5, 1, 3, False)],
-    reference,
-)
-hidden.part(
-    1, "one example, one unit", [case(1, 3, 2), case(3, 2, 1), case(1, 1, 1, False)], reference
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 9. A clockwork step (4 points)
@@ -920,59 +452,6 @@ def clockwork_step(x, h_prev, U, W, b, periods, step):
 # %% nbgrader={"grade_id": "test_clockwork_step", "grade": true, "points": 4}
 # Hidden tests: 2 points some modules due, 1 all or one due, 1 sizes of one and equal periods.
 check(clockwork_step)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("peephole", clockwork_step)
-rng = hidden.rng
-
-
-def case(N, D, H, periods, step):
-    return {
-        "x": rng.normal(size=(N, D)),
-        "h_prev": rng.uniform(-1, 1, size=(N, H)),
-        "U": rng.normal(size=(H, D)),
-        "W": rng.normal(size=(H, H)),
-        "b": rng.normal(size=H),
-        "periods": np.array(periods),
-        "step": step,
-    }
-
-
-def reference(x, h_prev, U, W, b, periods, step):
-    size = len(b) // len(periods)
-    h = h_prev.copy()
-    for n, j in np.ndindex(h.shape):
-        own = periods[j // size]
-        if step % own:
-            continue
-        heard = [k for k in range(len(b)) if periods[k // size] >= own]
-        h[n, j] = np.tanh(b[j] + U[j] @ x[n] + sum(W[j, k] * h_prev[n, k] for k in heard))
-    return h
-
-
-hidden.part(
-    2,
-    "some modules are due",
-    [case(3, 2, 8, [1, 2, 4, 8], 4), case(2, 5, 6, [1, 3, 4], 9), case(4, 3, 6, [2, 3], 4)],
-    reference,
-)
-hidden.part(
-    1,
-    "all modules are due, or the fastest alone, or none",
-    [case(3, 2, 6, [1, 2, 4], 12), case(2, 3, 8, [1, 2, 4, 8], 7), case(3, 1, 4, [2, 4], 1)],
-    reference,
-)
-hidden.part(
-    1,
-    "one module, two with one period, one example, one unit",
-    [case(3, 2, 4, [1], 5), case(2, 3, 6, [1, 2, 2], 2), case(1, 2, 1, [3], 3)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 10. A depth-gated step (4 points)
@@ -1008,55 +487,6 @@ def depth_gated_step(h_below, c_below, h_prev, c_prev, U, W, b, p_c, p_below):
 # %% nbgrader={"grade_id": "test_depth_gated_step", "grade": true, "points": 4}
 # Hidden tests: 2 points random sizes, 1 a shut depth gate, 1 sizes of one and large states.
 check(depth_gated_step)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("peephole", depth_gated_step)
-rng = hidden.rng
-
-
-def case(N, H, bias=0.0, scale=1.0):
-    b = rng.normal(size=5 * H)
-    b[4 * H :] += bias
-    return {
-        **{name: rng.uniform(-1, 1, size=(N, H)) for name in ("h_below", "h_prev")},
-        **{name: scale * rng.normal(size=(N, H)) for name in ("c_below", "c_prev")},
-        "U": rng.normal(size=(5 * H, H)),
-        "W": rng.normal(size=(4 * H, H)),
-        "b": b,
-        "p_c": rng.normal(size=H),
-        "p_below": rng.normal(size=H),
-    }
-
-
-def reference(h_below, c_below, h_prev, c_prev, U, W, b, p_c, p_below):
-    N, H = h_below.shape
-    h, c = np.empty((N, H)), np.empty((N, H))
-
-    def gate(a):
-        return 0.5 + 0.5 * np.tanh(a / 2)
-
-    for n, j in np.ndindex(N, H):
-        a = [b[row] + U[row] @ h_below[n] for row in range(j, 5 * H, H)]
-        a = [v + W[k * H + j] @ h_prev[n] if k < 4 else v for k, v in enumerate(a)]
-        lift = gate(a[4] + p_c[j] * c_prev[n, j] + p_below[j] * c_below[n, j])
-        c[n, j] = gate(a[1]) * c_prev[n, j] + gate(a[0]) * np.tanh(a[2]) + lift * c_below[n, j]
-        h[n, j] = gate(a[3]) * np.tanh(c[n, j])
-    return h, c
-
-
-hidden.part(2, "random sizes", [case(4, 5), case(3, 2), case(2, 6)], reference)
-hidden.part(1, "the depth gate shut, and open", [case(3, 4, -800.0), case(2, 3, 800.0)], reference)
-hidden.part(
-    1,
-    "one example, one unit, large states",
-    [case(1, 3), case(3, 1), case(1, 1), case(2, 4, 0.0, 100.0)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Hand in

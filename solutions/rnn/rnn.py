@@ -65,39 +65,6 @@ def rnn_step(x, h, U, W, b):
 # %% nbgrader={"grade_id": "test_rnn_step", "grade": true, "points": 4}
 # Hidden tests: 2 points random sizes, 1 one example and one unit, 1 large inputs.
 check(rnn_step)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("rnn", rnn_step)
-rng = hidden.rng
-
-
-def case(N, D, H, scale=1.0):
-    return {
-        "x": scale * rng.normal(size=(N, D)),
-        "h": rng.uniform(-1, 1, size=(N, H)),
-        "U": rng.normal(size=(H, D)),
-        "W": rng.normal(size=(H, H)),
-        "b": rng.normal(size=H),
-    }
-
-
-def reference(x, h, U, W, b):
-    return np.array([np.tanh(b + W @ h[n] + U @ x[n]) for n in range(len(x))])
-
-
-hidden.part(2, "random sizes", [case(4, 3, 5), case(2, 6, 3), case(5, 1, 2)], reference)
-hidden.part(
-    1,
-    "one example, one feature, one unit",
-    [case(1, 3, 2), case(3, 2, 1), case(1, 1, 1)],
-    reference,
-)
-hidden.part(1, "inputs of size 1000", [case(3, 2, 4, 1e3)], reference)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 2. The sequence, with padding (5 points)
@@ -138,54 +105,6 @@ def rnn_forward(xs, h0, U, W, b, lengths):
 # %% nbgrader={"grade_id": "test_rnn_forward", "grade": true, "points": 5}
 # Hidden tests: 2 points full lengths, 2 padded batches, 1 sizes of one.
 check(rnn_forward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("rnn", rnn_forward)
-rng = hidden.rng
-
-
-def case(T, N, D, H, lengths=None):
-    return {
-        "xs": rng.normal(size=(T, N, D)),
-        "h0": rng.uniform(-1, 1, size=(N, H)),
-        "U": rng.normal(size=(H, D)),
-        "W": rng.normal(size=(H, H)),
-        "b": rng.normal(size=H),
-        "lengths": np.full(N, T) if lengths is None else np.array(lengths),
-    }
-
-
-def reference(xs, h0, U, W, b, lengths):
-    T, N, _ = xs.shape
-    hs = np.zeros((T, N, len(b)))
-    last = np.empty((N, len(b)))
-    for n in range(N):
-        h = h0[n]
-        for t in range(lengths[n]):
-            h = np.tanh(b + W @ h + U @ xs[t, n])
-            hs[t, n] = h
-        last[n] = h
-    return hs, last
-
-
-hidden.part(2, "all sequences of full length", [case(4, 3, 2, 5), case(6, 2, 3, 4)], reference)
-hidden.part(
-    2,
-    "padded batches",
-    [case(5, 3, 2, 4, [2, 5, 1]), case(6, 4, 3, 2, [6, 3, 3, 5]), case(4, 2, 1, 3, [1, 2])],
-    reference,
-)
-hidden.part(
-    1,
-    "one step, one example, one unit",
-    [case(1, 3, 2, 4), case(5, 1, 2, 3, [3]), case(3, 2, 2, 1), case(1, 1, 1, 1)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 3. Output, loss and mask (5 points)
@@ -223,47 +142,6 @@ def output_loss(hs, V, c, targets, mask):
 # %% nbgrader={"grade_id": "test_output_loss", "grade": true, "points": 5}
 # Hidden tests: 2 points random sizes, 2 masks, 1 logits of size 10 000.
 check(output_loss)
-### BEGIN HIDDEN TESTS
-import math
-
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("rnn", output_loss)
-rng = hidden.rng
-
-
-def case(T, N, H, K, scale=1.0, masked=False):
-    return {
-        "hs": rng.uniform(-1, 1, size=(T, N, H)),
-        "V": scale * rng.normal(size=(K, H)),
-        "c": rng.normal(size=K),
-        "targets": rng.integers(K, size=(T, N)),
-        "mask": (rng.random((T, N)) < 0.6).astype(float) if masked else np.ones((T, N)),
-    }
-
-
-def reference(hs, V, c, targets, mask):
-    T, N, _ = hs.shape
-    total = 0.0
-    os = np.empty((T, N, len(c)))
-    for t in range(T):
-        for n in range(N):
-            s = c + V @ hs[t, n]
-            log_sum = np.logaddexp.reduce(s)
-            os[t, n] = np.exp(s - log_sum)
-            total += mask[t, n] * (log_sum - s[targets[t, n]])
-    return total / N, os
-
-
-hidden.part(2, "random sizes", [case(4, 3, 5, 6), case(5, 2, 3, 4), case(1, 1, 2, 3)], reference)
-hidden.part(
-    2, "masked steps", [case(6, 4, 3, 5, masked=True), case(5, 3, 2, 4, masked=True)], reference
-)
-hidden.part(1, "logits of size 10 000", [case(3, 2, 4, 5, scale=1e4)], reference)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 4. One vector as input (4 points)
@@ -304,57 +182,6 @@ def vector_input_forward(x, ys, U, W, b, R, P, p, mode):
 # %% nbgrader={"grade_id": "test_vector_input_forward", "grade": true, "points": 4}
 # Hidden tests: 1 point a mode, 1 sizes of one.
 check(vector_input_forward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("rnn", vector_input_forward)
-rng = hidden.rng
-
-
-def case(T, N, M, K, H, mode):
-    return {
-        "x": rng.normal(size=(N, M)),
-        "ys": np.eye(K)[rng.integers(K, size=(T, N))],
-        "U": rng.normal(size=(H, K)),
-        "W": rng.normal(size=(H, H)),
-        "b": rng.normal(size=H),
-        "R": rng.normal(size=(H, M)),
-        "P": rng.normal(size=(H, M)),
-        "p": rng.normal(size=H),
-        "mode": mode,
-    }
-
-
-def reference(x, ys, U, W, b, R, P, p, mode):
-    T, N, _ = ys.shape
-    hs = np.empty((T, N, len(b)))
-    for n in range(N):
-        h = p + P @ x[n] if mode in ("initial_state", "both") else 0 * b
-        for t in range(T):
-            a = b + W @ h + U @ ys[t, n]
-            if mode in ("every_step", "both"):
-                a = a + R @ x[n]
-            hs[t, n] = h = np.tanh(a)
-    return hs
-
-
-hidden.part(1, "the vector at every step", [case(4, 3, 2, 6, 5, "every_step")], reference)
-hidden.part(1, "the vector as initial state", [case(5, 2, 3, 4, 6, "initial_state")], reference)
-hidden.part(1, "both", [case(3, 4, 5, 2, 3, "both")], reference)
-hidden.part(
-    1,
-    "one step, one example, one unit",
-    [
-        case(1, 2, 3, 4, 5, "both"),
-        case(3, 1, 2, 3, 1, "every_step"),
-        case(1, 1, 1, 1, 1, "initial_state"),
-    ],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 5. One vector as input, backward (4 points)
@@ -386,42 +213,6 @@ def vector_input_backward(deltas, x, R):
 # %% nbgrader={"grade_id": "test_vector_input_backward", "grade": true, "points": 4}
 # Hidden tests: 3 points random sizes, 1 sizes of one.
 check(vector_input_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("rnn", vector_input_backward)
-rng = hidden.rng
-
-
-def case(T, N, M, H):
-    return {
-        "deltas": rng.normal(size=(T, N, H)),
-        "x": rng.normal(size=(N, M)),
-        "R": rng.normal(size=(H, M)),
-    }
-
-
-def reference(deltas, x, R):
-    dR = np.zeros_like(R)
-    dx = np.zeros_like(x)
-    for step in deltas:
-        for n, delta in enumerate(step):
-            dR += np.outer(delta, x[n])
-            dx[n] += R.T @ delta
-    return dR, dx
-
-
-hidden.part(3, "random sizes", [case(4, 3, 2, 5), case(3, 5, 4, 2), case(6, 2, 7, 3)], reference)
-hidden.part(
-    1,
-    "one step, one example, one unit",
-    [case(1, 3, 2, 4), case(3, 1, 2, 4), case(1, 1, 1, 1)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 6. The output fed back (4 points)
@@ -464,50 +255,6 @@ def output_to_hidden_forward(xs, o0, U, W, b, V, c):
 # %% nbgrader={"grade_id": "test_output_to_hidden_forward", "grade": true, "points": 4}
 # Hidden tests: 3 points random sizes, 1 large logits and sizes of one.
 check(output_to_hidden_forward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("rnn", output_to_hidden_forward)
-rng = hidden.rng
-
-
-def case(T, N, D, H, K, scale=1.0):
-    o0 = rng.random((N, K))
-    return {
-        "xs": rng.normal(size=(T, N, D)),
-        "o0": o0 / o0.sum(axis=1, keepdims=True),
-        "U": rng.normal(size=(H, D)),
-        "W": rng.normal(size=(H, K)),
-        "b": rng.normal(size=H),
-        "V": scale * rng.normal(size=(K, H)),
-        "c": rng.normal(size=K),
-    }
-
-
-def reference(xs, o0, U, W, b, V, c):
-    T, N, _ = xs.shape
-    os = np.empty((T, N, len(c)))
-    for n in range(N):
-        o = o0[n]
-        for t in range(T):
-            s = c + V @ np.tanh(b + W @ o + U @ xs[t, n])
-            os[t, n] = o = np.exp(s - np.logaddexp.reduce(s))
-    return os
-
-
-hidden.part(
-    3, "random sizes", [case(4, 3, 2, 6, 5), case(5, 2, 4, 3, 6), case(3, 4, 1, 5, 2)], reference
-)
-hidden.part(
-    1,
-    "logits of size 10 000, one step, one example",
-    [case(3, 2, 3, 4, 5, 1e4), case(1, 2, 3, 4, 5), case(4, 1, 2, 1, 2)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 7. One step of the output fed back, backward (6 points)
@@ -545,53 +292,6 @@ def output_to_hidden_step_backward(o_prev, h, o, do, W, V):
 # %% nbgrader={"grade_id": "test_output_to_hidden_step_backward", "grade": true, "points": 6}
 # Hidden tests: 2 points values of a forward pass, 3 other cached values, 1 sizes of one.
 check(output_to_hidden_step_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("rnn", output_to_hidden_step_backward)
-rng = hidden.rng
-
-
-def case(N, H, K, real=True):
-    o_prev, o = rng.random((N, K)) + 0.1, rng.random((N, K)) + 0.1
-    if real:
-        o_prev, o = o_prev / o_prev.sum(1, keepdims=True), o / o.sum(1, keepdims=True)
-    return {
-        "o_prev": o_prev,
-        "h": rng.uniform(-1, 1, (N, H)) if real else rng.normal(scale=2.0, size=(N, H)),
-        "o": o,
-        "do": rng.normal(size=(N, K)),
-        "W": rng.normal(size=(H, K)),
-        "V": rng.normal(size=(K, H)),
-    }
-
-
-def reference(o_prev, h, o, do, W, V):
-    dV, dW, do_prev = np.zeros_like(V), np.zeros_like(W), np.zeros_like(o_prev)
-    for n in range(len(h)):
-        jacobian = np.diag(o[n]) - np.outer(o[n], o[n])
-        ds = jacobian @ do[n]
-        dV += np.outer(ds, h[n])
-        delta = np.diag(1 - h[n] ** 2) @ V.T @ ds
-        dW += np.outer(delta, o_prev[n])
-        do_prev[n] = W.T @ delta
-    return dV, dW, do_prev
-
-
-hidden.part(2, "values of a forward pass", [case(4, 5, 3), case(3, 2, 6)], reference)
-hidden.part(
-    3,
-    "cached values that no forward pass gives",
-    [case(3, 6, 4, False), case(5, 2, 3, False)],
-    reference,
-)
-hidden.part(
-    1, "one example, one unit", [case(1, 3, 4), case(3, 1, 2), case(1, 1, 2, False)], reference
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 8. Many to one, backward (4 points)
@@ -627,43 +327,6 @@ def many_to_one_backward(hs, lengths, ds, V):
 # %% nbgrader={"grade_id": "test_many_to_one_backward", "grade": true, "points": 4}
 # Hidden tests: 1 point full lengths, 2 padded batches, 1 sizes of one.
 check(many_to_one_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("rnn", many_to_one_backward)
-rng = hidden.rng
-
-
-def case(T, H, K, lengths):
-    N = len(lengths)
-    return {
-        "hs": rng.normal(scale=2.0, size=(T, N, H)),
-        "lengths": np.array(lengths),
-        "ds": rng.normal(size=(N, K)),
-        "V": rng.normal(size=(K, H)),
-    }
-
-
-def reference(hs, lengths, ds, V):
-    dhs, dV = np.zeros(hs.shape), np.zeros(V.shape)
-    for n, length in enumerate(lengths):
-        dhs[length - 1, n] = V.T @ ds[n]
-        dV += np.outer(ds[n], hs[length - 1, n])
-    return dhs, dV, np.array([sum(ds[:, k]) for k in range(ds.shape[1])])
-
-
-hidden.part(1, "all sequences of full length", [case(4, 5, 2, [4, 4, 4])], reference)
-hidden.part(2, "padded batches", [case(5, 3, 6, [1, 5, 3, 2]), case(6, 4, 3, [2, 2])], reference)
-hidden.part(
-    1,
-    "one step, one example, one unit",
-    [case(1, 3, 2, [1, 1]), case(4, 2, 3, [2]), case(3, 1, 2, [3, 1])],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 9. Sampling with a temperature (2 points)
@@ -697,55 +360,6 @@ def sample(logits, temperature, u):
 # %% nbgrader={"grade_id": "test_sample", "grade": true, "points": 2}
 # Hidden tests: 1 point temperature 1 and u at both ends, 1 other temperatures and large logits.
 check(sample)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("rnn", sample)
-rng = hidden.rng
-
-
-def case(N, K, temperature, scale=1.0):
-    return {
-        "logits": scale * rng.normal(size=(N, K)),
-        "temperature": temperature,
-        "u": rng.random(N),
-    }
-
-
-def reference(logits, temperature, u):
-    drawn = []
-    for row, threshold in zip(logits / temperature, u, strict=True):
-        o = np.exp(row - np.logaddexp.reduce(row))
-        k, total = 0, o[0]
-        while total <= threshold and k < len(o) - 1:
-            k += 1
-            total += o[k]
-        drawn.append(k)
-    return np.array(drawn)
-
-
-edges = {
-    "logits": np.zeros((3, 10)) + np.array([[0.0], [1.0], [0.0]]),
-    "temperature": 1.0,
-    "u": np.array([np.nextafter(1.0, 0.0), np.nextafter(1.0, 0.0), 0.0]),
-}
-edges["logits"][2, 0] = -1e4
-hidden.part(
-    1,
-    "temperature 1, u at both ends of its range",
-    [case(200, 5, 1.0), case(1, 3, 1.0), case(4, 1, 1.0), edges],
-    reference,
-)
-hidden.part(
-    1,
-    "other temperatures, large logits",
-    [case(200, 4, 0.5), case(200, 6, 3.0), case(50, 3, 1.0, 1e4)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 10. Perplexity (2 points)
@@ -777,33 +391,6 @@ def perplexity(log_probs, mask):
 # %% nbgrader={"grade_id": "test_perplexity", "grade": true, "points": 2}
 # Hidden tests: 1 point full lengths, 1 padded batches.
 check(perplexity)
-### BEGIN HIDDEN TESTS
-import math
-
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("rnn", perplexity)
-rng = hidden.rng
-
-
-def case(T, lengths):
-    mask = (np.arange(T)[:, None] < np.array(lengths)).astype(float)
-    return {"log_probs": np.log(rng.uniform(0.05, 0.9, mask.shape)), "mask": mask}
-
-
-def reference(log_probs, mask):
-    picked = [
-        p for p, m in zip(log_probs.ravel().tolist(), mask.ravel().tolist(), strict=True) if m
-    ]
-    return math.prod(math.exp(-p / len(picked)) for p in picked)
-
-
-hidden.part(1, "all sequences of full length", [case(4, [4, 4, 4]), case(1, [1])], reference)
-hidden.part(1, "padded batches", [case(6, [2, 6, 1]), case(5, [4, 3])], reference)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Hand in

@@ -69,29 +69,6 @@ def step_jacobian(h, W):
 # %% nbgrader={"grade_id": "test_step_jacobian", "grade": true, "points": 3}
 # Hidden tests: 1 point states of a forward pass, 1 other values, 1 one example, one unit.
 check(step_jacobian)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("vanishing_gradients", step_jacobian)
-rng = hidden.rng
-
-
-def case(N, H, real=True):
-    h = rng.uniform(-1, 1, (N, H)) if real else rng.normal(scale=2.0, size=(N, H))
-    return {"h": h, "W": rng.normal(size=(H, H))}
-
-
-def reference(h, W):
-    return np.stack([np.diag(1 - row * row) @ W for row in h])
-
-
-hidden.part(1, "states of a forward pass", [case(3, 4), case(5, 2)], reference)
-hidden.part(1, "values that no forward pass gives", [case(4, 3, False)], reference)
-hidden.part(1, "one example, one unit", [case(1, 3), case(4, 1), case(1, 1, False)], reference)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 2. An error in a linear network (2 points)
@@ -126,36 +103,6 @@ def linear_error(W, dh, steps):
 # %% nbgrader={"grade_id": "test_linear_error", "grade": true, "points": 2}
 # Hidden tests: 1 point random sizes, 1 no step, one step, one unit, many steps.
 check(linear_error)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("vanishing_gradients", linear_error)
-rng = hidden.rng
-
-
-def case(N, H, steps):
-    return {
-        "W": rng.normal(size=(H, H)) / np.sqrt(H),
-        "dh": rng.normal(size=(N, H)),
-        "steps": steps,
-    }
-
-
-def reference(W, dh, steps):
-    return np.stack([np.linalg.matrix_power(W.T, steps) @ row for row in dh])
-
-
-hidden.part(1, "random sizes", [case(2, 4, 3), case(5, 3, 6), case(3, 2, 4)], reference)
-hidden.part(
-    1,
-    "no step, one step, one unit, one example, many steps",
-    [case(3, 2, 0), case(2, 3, 1), case(4, 1, 3), case(1, 4, 2), case(2, 3, 12)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 3. How much arrives q steps back (4 points)
@@ -192,39 +139,6 @@ def error_norms(hs, W, dh):
 # %% nbgrader={"grade_id": "test_error_norms", "grade": true, "points": 4}
 # Hidden tests: 2 points states of a forward pass, 1 other values, 1 sizes of one.
 check(error_norms)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("vanishing_gradients", error_norms)
-rng = hidden.rng
-
-
-def case(T, N, H, real=True):
-    hs = rng.uniform(-1, 1, (T, N, H)) if real else rng.normal(scale=1.5, size=(T, N, H))
-    return {"hs": hs, "W": rng.normal(size=(H, H)), "dh": rng.normal(size=(N, H))}
-
-
-def reference(hs, W, dh):
-    T, N, _ = hs.shape
-    norms = np.empty((T + 1, N))
-    for n in range(N):
-        for q in range(T + 1):
-            g = dh[n]
-            for t in range(T - 1, T - 1 - q, -1):
-                g = (np.diag(1 - hs[t, n] ** 2) @ W).T @ g
-            norms[q, n] = np.sqrt(sum(v * v for v in g))
-    return norms
-
-
-hidden.part(2, "states of a forward pass", [case(4, 3, 5), case(6, 2, 4)], reference)
-hidden.part(1, "values that no forward pass gives", [case(5, 4, 3, False)], reference)
-hidden.part(
-    1, "one step, one example, one unit", [case(1, 3, 2), case(4, 1, 3), case(3, 2, 1)], reference
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 4. A bound on all of it (2 points)
@@ -255,37 +169,6 @@ def error_bound(W, slope, steps):
 # %% nbgrader={"grade_id": "test_error_bound", "grade": true, "points": 2}
 # Hidden tests: 1 point random sizes, 1 eigenvalues of zero, no step, one unit.
 check(error_bound)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("vanishing_gradients", error_bound)
-rng = hidden.rng
-
-
-def case(H, slope, steps, triangular=False):
-    W = rng.normal(size=(H, H))
-    return {"W": np.triu(W, 1) if triangular else W, "slope": slope, "steps": steps}
-
-
-def reference(W, slope, steps):
-    largest = np.sqrt(np.linalg.eigvalsh(W @ W.T)[-1])
-    bound = 1.0
-    for _ in range(steps):
-        bound *= slope * largest
-    return bound
-
-
-hidden.part(1, "random sizes", [case(4, 1.0, 3), case(3, 0.25, 5), case(6, 0.7, 2)], reference)
-hidden.part(
-    1,
-    "all eigenvalues zero, no step, one step, one unit",
-    [case(4, 1.0, 3, True), case(3, 0.25, 0), case(5, 0.5, 1), case(1, 0.8, 4)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 5. Hochreiter's paths (4 points)
@@ -322,40 +205,6 @@ def path_sum(W, slopes, u, v):
 # %% nbgrader={"grade_id": "test_path_sum", "grade": true, "points": 4}
 # Hidden tests: 2 points several steps, 1 one step, 1 one unit and u = v.
 check(path_sum)
-### BEGIN HIDDEN TESTS
-from itertools import product
-
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("vanishing_gradients", path_sum)
-rng = hidden.rng
-
-
-def case(n, q, u, v):
-    return {"W": rng.normal(size=(n, n)), "slopes": rng.uniform(0.1, 1, (q, n)), "u": u, "v": v}
-
-
-def reference(W, slopes, u, v):
-    n, q = len(W), len(slopes)
-    total = 0.0
-    for between in product(range(n), repeat=q - 1):
-        path = [u, *between, v]
-        term = 1.0
-        for m in range(1, q + 1):
-            term *= slopes[m - 1][path[m]] * W[path[m - 1]][path[m]]
-        total += term
-    return total
-
-
-hidden.part(2, "several steps", [case(3, 4, 0, 2), case(4, 3, 3, 1), case(2, 5, 1, 0)], reference)
-hidden.part(1, "one step back", [case(3, 1, 0, 1), case(4, 1, 2, 2)], reference)
-hidden.part(
-    1, "one unit, and back to the same unit", [case(1, 3, 0, 0), case(3, 3, 1, 1)], reference
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 6. Clipping by value (2 points)
@@ -384,40 +233,6 @@ def clip_by_value(g, v):
 # %% nbgrader={"grade_id": "test_clip_by_value", "grade": true, "points": 2}
 # Hidden tests: 1 point entries of both signs, 1 nothing to clip and everything to clip.
 check(clip_by_value)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("vanishing_gradients", clip_by_value)
-rng = hidden.rng
-
-
-def case(shape, v, scale=1.0):
-    return {"g": scale * rng.normal(size=shape), "v": v}
-
-
-def reference(g, v):
-    out = np.empty_like(g)
-    for index, entry in np.ndenumerate(g):
-        out[index] = v if entry > v else -v if entry < -v else entry
-    return out
-
-
-hidden.part(
-    1,
-    "entries of both signs",
-    [case((4, 5), 0.7), case((30,), 1.2), case((3, 2, 4), 0.4)],
-    reference,
-)
-hidden.part(
-    1,
-    "nothing to clip, everything to clip",
-    [case((5,), 1e3), case((4, 3), 1e-3), case((6,), 2.0, 1e6), {"g": np.zeros(3), "v": 1.0}],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 7. Clipping by norm (3 points)
@@ -452,48 +267,6 @@ def clip_by_norm(grads, v):
 # %% nbgrader={"grade_id": "test_clip_by_norm", "grade": true, "points": 3}
 # Hidden tests: 1 point longer than v, 1 shorter than v, 1 zeros, one array, large values.
 check(clip_by_norm)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("vanishing_gradients", clip_by_norm)
-rng = hidden.rng
-
-
-def case(shapes, v, scale=1.0):
-    return {"grads": tuple(scale * rng.normal(size=shape) for shape in shapes), "v": v}
-
-
-def reference(grads, v):
-    flat = np.concatenate([g.reshape(-1) for g in grads])
-    norm = np.linalg.norm(flat)
-    if norm > v:
-        flat = flat / norm * v
-    ends = np.cumsum([g.size for g in grads])[:-1]
-    pieces = zip(np.split(flat, ends), grads, strict=True)
-    return tuple(piece.reshape(g.shape) for piece, g in pieces), norm
-
-
-shapes = [(3, 4), (4, 4), (4,)]
-# no array alone is longer than v
-together = {"grads": tuple(g / np.linalg.norm(g) for g in case(shapes, 1)["grads"]), "v": 1.2}
-hidden.part(
-    1,
-    "longer than v",
-    [case(shapes, 1.0), case(shapes, 0.3), case([(2,), (3, 2)], 0.5), together],
-    reference,
-)
-hidden.part(1, "not longer than v", [case(shapes, 50.0), case([(2,), (3, 2)], 9.0, 0.1)], reference)
-zeros = {"grads": (np.zeros((2, 3)), np.zeros(2)), "v": 0.5}
-hidden.part(
-    1,
-    "a gradient of zeros, a single array, large values",
-    [zeros, case([(5,)], 0.8), case([(3, 2), (3,)], 2.0, 1e6)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 8. Leaky units (3 points)
@@ -530,48 +303,6 @@ def leaky_forward(xs, h0, U, W, b, leak):
 # %% nbgrader={"grade_id": "test_leaky_forward", "grade": true, "points": 3}
 # Hidden tests: 2 points random sizes, 1 sizes of one and alphas near 0 and 1.
 check(leaky_forward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("vanishing_gradients", leaky_forward)
-rng = hidden.rng
-
-
-def case(T, N, D, H, spread=1.5):
-    return {
-        "xs": rng.normal(size=(T, N, D)),
-        "h0": rng.uniform(-1, 1, (N, H)),
-        "U": rng.normal(size=(H, D)),
-        "W": rng.normal(size=(H, H)),
-        "b": rng.normal(size=H),
-        "leak": spread * rng.normal(size=H),
-    }
-
-
-def reference(xs, h0, U, W, b, leak):
-    T, N, _ = xs.shape
-    hs = np.empty((T, N, len(b)))
-    alpha = (1 + np.tanh(leak / 2)) / 2
-    for n in range(N):
-        h = h0[n]
-        for t in range(T):
-            u = np.tanh(U @ xs[t, n] + W @ h + b)
-            h = u + alpha * (h - u)
-            hs[t, n] = h
-    return hs
-
-
-hidden.part(2, "random sizes", [case(4, 3, 2, 5), case(6, 2, 5, 3), case(3, 4, 1, 2)], reference)
-hidden.part(
-    1,
-    "one step, one example, one unit, alphas near 0 and 1",
-    [case(1, 3, 2, 4), case(4, 1, 2, 3), case(3, 2, 3, 1), case(5, 2, 3, 6, 10.0)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 9. Leaky units, backward (6 points)
@@ -620,65 +351,6 @@ def leaky_backward(xs, h_prevs, us, dhs, U, W, leak):
 # %% nbgrader={"grade_id": "test_leaky_backward", "grade": true, "points": 6}
 # Hidden tests: 2 points values of a forward pass, 3 other cached values, 1 sizes of one.
 check(leaky_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("vanishing_gradients", leaky_backward)
-rng = hidden.rng
-
-
-def case(T, N, D, H, real=True):
-    xs, U, W = rng.normal(size=(T, N, D)), rng.normal(size=(H, D)), rng.normal(size=(H, H))
-    leak, b, h = 1.5 * rng.normal(size=H), rng.normal(size=H), rng.uniform(-1, 1, (N, H))
-    alpha = (1 + np.tanh(leak / 2)) / 2
-    h_prevs, us = rng.normal(scale=1.5, size=(2, T, N, H))
-    if real:
-        for t in range(T):
-            h_prevs[t], us[t] = h, np.tanh(b + xs[t] @ U.T + h @ W.T)
-            h = alpha * h + (1 - alpha) * us[t]
-    dhs = rng.normal(size=(T, N, H))
-    return {"xs": xs, "h_prevs": h_prevs, "us": us, "dhs": dhs, "U": U, "W": W, "leak": leak}
-
-
-def reference(xs, h_prevs, us, dhs, U, W, leak):
-    T, N, H = us.shape
-    alpha = (1 + np.tanh(leak / 2)) / 2
-    dxs, dh0 = np.zeros(xs.shape), np.zeros((N, H))
-    dU, dW, db, dleak = np.zeros(U.shape), np.zeros(W.shape), np.zeros(H), np.zeros(H)
-    for n in range(N):
-        g = np.zeros(H)
-        for t in range(T - 1, -1, -1):
-            g = g + dhs[t, n]
-            through = np.diag((1 - alpha) * (1 - us[t, n] ** 2))
-            delta = through @ g
-            dxs[t, n] = U.T @ delta
-            dU += np.outer(delta, xs[t, n])
-            dW += np.outer(delta, h_prevs[t, n])
-            db += delta
-            for i in range(H):
-                dleak[i] += g[i] * (h_prevs[t, n, i] - us[t, n, i]) * alpha[i] * (1 - alpha[i])
-            g = (np.diag(alpha) + through @ W).T @ g
-        dh0[n] = g
-    return dxs, dh0, dU, dW, db, dleak
-
-
-hidden.part(2, "values of a forward pass", [case(4, 3, 2, 5), case(5, 2, 4, 3)], reference)
-hidden.part(
-    3,
-    "cached values that no forward pass gives",
-    [case(3, 4, 2, 5, False), case(6, 2, 3, 4, False)],
-    reference,
-)
-hidden.part(
-    1,
-    "one step, one example, one unit",
-    [case(1, 3, 2, 4), case(4, 1, 3, 2, False), case(3, 2, 2, 1, False)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 10. Skip connections through time (3 points)
@@ -715,49 +387,6 @@ def skip_forward(xs, past, U, W, R, b):
 # %% nbgrader={"grade_id": "test_skip_forward", "grade": true, "points": 3}
 # Hidden tests: 2 points random sizes, 1 d = 1, sequences shorter than d, sizes of one.
 check(skip_forward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("vanishing_gradients", skip_forward)
-rng = hidden.rng
-
-
-def case(T, N, D, H, d):
-    return {
-        "xs": rng.normal(size=(T, N, D)),
-        "past": rng.uniform(-1, 1, (d, N, H)),
-        "U": rng.normal(size=(H, D)),
-        "W": rng.normal(size=(H, H)) / 2,
-        "R": rng.normal(size=(H, H)) / 2,
-        "b": rng.normal(size=H),
-    }
-
-
-def reference(xs, past, U, W, R, b):
-    T, N, _ = xs.shape
-    d, _, H = past.shape
-    hs = np.empty((T, N, H))
-    for n in range(N):
-        line = {k - d + 1: past[k, n] for k in range(d)}
-        for t in range(1, T + 1):
-            line[t] = np.tanh(U @ xs[t - 1, n] + W @ line[t - 1] + R @ line[t - d] + b)
-            hs[t - 1, n] = line[t]
-    return hs
-
-
-hidden.part(
-    2, "random sizes", [case(5, 3, 2, 4, 2), case(7, 2, 4, 3, 3), case(6, 4, 1, 2, 5)], reference
-)
-hidden.part(
-    1,
-    "d of one, sequences shorter than d, one step, one example, one unit",
-    [case(4, 2, 3, 5, 1), case(2, 3, 2, 4, 5), case(1, 2, 3, 4, 2), case(4, 1, 2, 1, 3)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 11. Skip connections, backward (6 points)
@@ -806,71 +435,6 @@ def skip_backward(xs, past, hs, dhs, U, W, R):
 # %% nbgrader={"grade_id": "test_skip_backward", "grade": true, "points": 6}
 # Hidden tests: 2 points values of a forward pass, 3 other cached values, 1 edges.
 check(skip_backward)
-### BEGIN HIDDEN TESTS
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("vanishing_gradients", skip_backward)
-rng = hidden.rng
-
-
-def case(T, N, D, H, d, real=True):
-    xs, past = rng.normal(size=(T, N, D)), rng.uniform(-1, 1, (d, N, H))
-    U, b = rng.normal(size=(H, D)), rng.normal(size=H)
-    W, R = rng.normal(size=(2, H, H)) / 2
-    hs = rng.normal(scale=1.5, size=(T, N, H))
-    if real:
-        states = [*past]
-        for x in xs:
-            states.append(np.tanh(b + x @ U.T + states[-1] @ W.T + states[-d] @ R.T))
-        hs = np.array(states[d:])
-    dhs = rng.normal(size=(T, N, H))
-    return {"xs": xs, "past": past, "hs": hs, "dhs": dhs, "U": U, "W": W, "R": R}
-
-
-def reference(xs, past, hs, dhs, U, W, R):
-    T, N, _ = xs.shape
-    d, _, H = past.shape
-    dxs, dpast = np.zeros(xs.shape), np.zeros(past.shape)
-    dU, dW, dR, db = np.zeros(U.shape), np.zeros(W.shape), np.zeros(R.shape), np.zeros(H)
-    for n in range(N):
-        h = {t: past[t + d - 1, n] for t in range(1 - d, 1)} | {t + 1: hs[t, n] for t in range(T)}
-        delta = {}
-        for t in range(T, -d, -1):
-            g = W.T @ delta.get(t + 1, np.zeros(H)) + R.T @ delta.get(t + d, np.zeros(H))
-            if t < 1:
-                dpast[t + d - 1, n] = g
-                continue
-            delta[t] = np.diag(1 - h[t] ** 2) @ (g + dhs[t - 1, n])
-            dxs[t - 1, n] = U.T @ delta[t]
-            dU += np.outer(delta[t], xs[t - 1, n])
-            dW += np.outer(delta[t], h[t - 1])
-            dR += np.outer(delta[t], h[t - d])
-            db += delta[t]
-    return dxs, dpast, dU, dW, dR, db
-
-
-hidden.part(2, "values of a forward pass", [case(5, 3, 2, 4, 2), case(7, 2, 4, 3, 3)], reference)
-hidden.part(
-    3,
-    "cached values that no forward pass gives",
-    [case(6, 3, 2, 4, 3, False), case(5, 2, 3, 5, 2, False)],
-    reference,
-)
-hidden.part(
-    1,
-    "d of one, sequences shorter than d, one step, one example, one unit",
-    [
-        case(4, 2, 3, 5, 1, False),
-        case(2, 3, 2, 4, 5, False),
-        case(1, 2, 3, 4, 2),
-        case(4, 1, 2, 1, 3, False),
-    ],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 12. The regulariser that guides information flow (3 points)
@@ -905,50 +469,6 @@ def flow_regulariser(W, hs, dhs):
 # %% nbgrader={"grade_id": "test_flow_regulariser", "grade": true, "points": 3}
 # Hidden tests: 1 point random sizes, 1 errors of zero, 1 sizes of one and other values.
 check(flow_regulariser)
-### BEGIN HIDDEN TESTS
-import math
-
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("vanishing_gradients", flow_regulariser)
-rng = hidden.rng
-
-
-def case(T, N, H, real=True, lengths=None):
-    hs = rng.uniform(-1, 1, (T, N, H)) if real else rng.normal(scale=1.5, size=(T, N, H))
-    dhs = rng.normal(size=(T, N, H)) * rng.uniform(0.01, 10, (T, N, 1))
-    if lengths is not None:
-        dhs[np.arange(T)[:, None] >= np.array(lengths)] = 0
-    return {"W": rng.normal(size=(H, H)), "hs": hs, "dhs": dhs}
-
-
-def reference(W, hs, dhs):
-    T, N, _ = hs.shape
-    total = 0.0
-    for t in range(T):
-        for n in range(N):
-            g = dhs[t, n]
-            size = math.sqrt(g @ g)
-            if size > 0:
-                back = (np.diag(1 - hs[t, n] ** 2) @ W).T @ g
-                total += (math.sqrt(back @ back) / size - 1) ** 2
-    return total / N
-
-
-hidden.part(1, "random sizes", [case(4, 3, 5), case(6, 2, 3)], reference)
-hidden.part(
-    1, "errors of zero", [case(5, 3, 4, True, [2, 5, 3]), case(4, 2, 3, True, [1, 1])], reference
-)
-hidden.part(
-    1,
-    "one step, one example, one unit, values that no forward pass gives",
-    [case(1, 3, 2), case(4, 1, 3), case(3, 2, 1), case(5, 3, 4, False)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 13. The regulariser's gradient (3 points)
@@ -982,53 +502,6 @@ def flow_regulariser_backward(p, e):
 # %% nbgrader={"grade_id": "test_flow_regulariser_backward", "grade": true, "points": 3}
 # Hidden tests: 1 point values of a forward pass, 1 other cached values, 1 zeros, sizes of one.
 check(flow_regulariser_backward)
-### BEGIN HIDDEN TESTS
-import math
-
-import numpy as np
-
-from grading.hidden import Hidden
-
-hidden = Hidden("vanishing_gradients", flow_regulariser_backward)
-rng = hidden.rng
-
-
-def case(T, N, H, real=True, zeros=False):
-    p = rng.normal(size=(T, N, H))
-    p *= rng.uniform(0.1, 1, (T, N, 1)) / np.linalg.norm(p, axis=2, keepdims=True)
-    e = p @ rng.normal(size=(H, H)) if real else rng.normal(size=(T, N, H))
-    if zeros:
-        e[1:, 0] = 0
-        p[2:, 1] = e[2:, 1] = 0
-    return {"p": p, "e": e}
-
-
-def reference(p, e):
-    T, N, H = p.shape
-    dW = np.zeros((H, H))
-    for t in range(T):
-        for n in range(N):
-            norm = math.sqrt(e[t, n] @ e[t, n])
-            if norm > 0:
-                dW += np.outer(p[t, n], (2 - 2 / norm) * e[t, n])
-    return dW / N
-
-
-hidden.part(1, "values of a forward pass", [case(4, 3, 5), case(5, 2, 3)], reference)
-hidden.part(
-    1,
-    "cached values that no forward pass gives",
-    [case(4, 5, 3, False), case(3, 2, 4, False)],
-    reference,
-)
-hidden.part(
-    1,
-    "vectors of zero, one step, one example, one unit",
-    [case(4, 3, 2, False, True), case(1, 3, 2, False), case(4, 1, 3, False), case(3, 2, 1, False)],
-    reference,
-)
-hidden.score()
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Hand in

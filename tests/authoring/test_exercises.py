@@ -17,6 +17,7 @@ def course(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     (folder / "rnn.py").write_text(SOURCE)
     (folder / "checks.py").write_text(CHECKS)
+    (folder / "hidden.py").write_text(HIDDEN)
     return tmp_path
 
 
@@ -40,14 +41,12 @@ def twice(x):
 
 # %% nbgrader={"grade_id": "test_twice", "grade": true, "points": 1}
 check(twice)
-### BEGIN HIDDEN TESTS
-from grading.hidden import Hidden
-
-hidden = Hidden("rnn", twice)
-hidden.part(1, "one", [{"x": hidden.rng.normal(size=3)}], lambda x: x + x)
-hidden.score()
-### END HIDDEN TESTS
 '''
+
+HIDDEN = """\
+def twice(tests):
+    tests.part(1, "one", [{"x": tests.rng.normal(size=3)}], lambda x: x + x)
+"""
 
 CHECKS = """\
 import numpy as np
@@ -109,6 +108,30 @@ def test_a_broken_source_is_named_and_nothing_half_written(course, capsys, old, 
     assert run(course) == 1
     said = capsys.readouterr().err
     assert "rnn" in said
+    assert words in said
+    after = files(course)
+    after[path.relative_to(course)] = before[path.relative_to(course)]
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("def twice", "def thrice", "expected a function twice, found none"),
+        ("tests.part(1", "tests.part(2", "expected 1 points in all, got 2"),
+        ("[{", "[], [{", "cases: expected at least one"),
+        (", lambda x: x + x", "", "reference: expected one"),
+        ("tests.rng", "rng", "name 'rng' is not defined"),
+    ],
+)
+def test_broken_hidden_tests_are_named_and_nothing_half_written(course, capsys, old, new, words):
+    assert run(course) == 0
+    before = files(course)
+    path = course / "solutions" / "rnn" / "hidden.py"
+    path.write_text(HIDDEN.replace(old, new, 1))
+    assert run(course) == 1
+    said = capsys.readouterr().err
+    assert "hidden tests of rnn.twice: " in said
     assert words in said
     after = files(course)
     after[path.relative_to(course)] = before[path.relative_to(course)]

@@ -41,7 +41,7 @@ def test_what_is_in_it(tmp_path):
 
 
 def test_requirements_are_short_and_without_torch():
-    pins = (sources.ROOT / "requirements.txt").read_text()
+    pins = (sources.ROOT / "constraints.txt").read_text()
     text = learner_zip.requirements(pins)
     names = [line.split("~=")[0] for line in text.splitlines()]
     assert names == ["numpy", "matplotlib", "tqdm", "jupyterlab", "nbgrader"]

@@ -27,9 +27,6 @@ def twice(x):
 
 # %% nbgrader={"grade_id": "test_twice", "grade": true, "points": 2}
 check(twice)
-### BEGIN HIDDEN TESTS
-hidden.score()
-### END HIDDEN TESTS
 """
 )
 
@@ -64,6 +61,19 @@ def test_metadata_is_completed_and_ids_are_stable(course):
     assert by_id["twice"].metadata.nbgrader.locked is False
 
 
+def test_a_graded_cell_ends_with_the_call_of_its_hidden_tests(course):
+    course(GOOD)
+    (exercise,) = sources.exercises("rnn")
+    assert exercise.test.splitlines() == [
+        "check(twice)",
+        "### BEGIN HIDDEN TESTS",
+        "from grading.hidden import score",
+        "",
+        'score("rnn", "twice", twice)',
+        "### END HIDDEN TESTS",
+    ]
+
+
 def test_exercises_are_read_with_their_equations(course):
     course(GOOD)
     (exercise,) = sources.exercises("rnn")
@@ -80,7 +90,7 @@ def test_exercises_are_read_with_their_equations(course):
         ("### BEGIN SOLUTION", "#", "'### BEGIN SOLUTION' in the cell 'twice'"),
         ('"grade_id": "test_twice"', '"grade_id": "test_other"', "a graded cell 'test_twice'"),
         ("check(twice)", "pass", "'check(twice)' in the cell"),
-        ("### END HIDDEN TESTS", "#", "'### END HIDDEN TESTS' in the cell"),
+        ("check(twice)", "check(twice)\n### BEGIN HIDDEN TESTS", "belong in hidden.py"),
         ('"points": 2', '"points": 0', "points above 0"),
         ('"grade_id": "test_twice"', '"grade_id": "twice"', "stands twice"),
         ('{"grade_id": "twice", "solution": true}', '{"solution": true}', "expected a grade_id"),

@@ -12,6 +12,7 @@ import pytest
 
 from authoring import exercises as generator
 from authoring import learner_zip, sources
+from grading import hidden
 
 CHAPTERS = sources.available()
 FUNCTIONS = [(slug, exercise.name) for slug in CHAPTERS for exercise in sources.exercises(slug)]
@@ -50,7 +51,7 @@ def telling(lines):
         line
         for line in lines
         if len(line) >= 16
-        and not line.startswith(("import ", "from ", "#", "def ", "return {", "hidden = ", "for "))
+        and not line.startswith(("import ", "from ", "#", "def ", "return {", "for "))
         and not re.fullmatch(r"[\w, ]+( = \w+\.shape)?", line)
     }
 
@@ -65,11 +66,9 @@ def solution_lines(slug, backward_only=False):
 
 
 def hidden_lines(slug):
-    return {
-        line
-        for e in sources.exercises(slug)
-        for line in telling(lines_between(e.test, "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"))
-    }
+    """List the telling lines of what the hidden tests are made of."""
+    files = hidden.read(sources.source_directory(slug)).values()
+    return telling(line.strip() for text in files for line in text.decode().splitlines())
 
 
 def leaks(text, secrets):
@@ -116,9 +115,12 @@ def test_there_is_nothing_else_under_exercises():
 @pytest.mark.parametrize("slug", CHAPTERS)
 def test_the_scan_finds_what_must_not_be_there(slug):
     text = notebook_text(nbformat.writes(sources.read(slug)))
-    secrets = solution_lines(slug) | hidden_lines(slug)
-    assert len(secrets) > 30
+    secrets = solution_lines(slug)
     assert leaks(text, secrets) == sorted(secrets) + list(MARKERS)
+    texts = "\n".join(f.read_text() for f in sources.source_directory(slug).glob("*.py"))
+    secrets |= hidden_lines(slug)
+    assert len(secrets) > 30
+    assert leaks(texts, secrets) == sorted(secrets) + list(MARKERS[:2])
 
 
 @pytest.mark.parametrize("slug", CHAPTERS)
@@ -134,7 +136,7 @@ def test_the_released_notebook_holds_no_answer(slug):
 def test_the_archive_holds_no_answer(slug, tmp_path):
     archive = tmp_path / f"{slug}.zip"
     learner_zip.build([slug], archive)
-    hidden = hidden_lines(slug)
+    hidden_tests = hidden_lines(slug)
     with zipfile.ZipFile(archive) as opened:
         texts = {name: opened.read(name).decode("utf-8") for name in opened.namelist()}
     for name, text in texts.items():
@@ -142,7 +144,7 @@ def test_the_archive_holds_no_answer(slug, tmp_path):
             text = notebook_text(text)
             assert leaks(text, solution_lines(slug)) == [], name
         if "/lib/" not in name:
-            assert leaks(text, hidden) == [], name
+            assert leaks(text, hidden_tests) == [], name
         assert not any(marker in text for marker in MARKERS), name
     library = "\n".join(text for name, text in texts.items() if "/lib/" in name)
     for e in sources.exercises(slug):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from authoring import learner_lib, sources
+from grading import hidden
 from grading.assignment import Assignment, read_files
 from grading.engine import Grader
 from grading.intake import mark
@@ -32,6 +33,7 @@ def assignment(tmp_path_factory: pytest.TempPathFactory) -> Assignment:
         },
         files=read_files(release / SLUG),
         lib=learner_lib.files(SLUG),
+        tests=hidden.read(sources.source_directory(SLUG)),
     )
 
 
@@ -86,19 +88,17 @@ def test_a_chapters_own_module_is_not_there(grader: Grader) -> None:
     assert "it raised ModuleNotFoundError" in json.dumps(result.notebook)
 
 
-def hidden_region(source: str) -> list[str]:
-    return source.partition("### BEGIN HIDDEN TESTS")[2].splitlines()
-
-
 def test_nothing_hidden_is_in_a_graded_notebook(grader: Grader) -> None:
     text = json.dumps(grader.grade(submission(grader.assignment)).notebook)
+    sources_of_tests = [text.decode() for text in grader.assignment.tests.values()]
+    cells = [text.partition("### BEGIN")[2] for text in grader.assignment.sources.values()]
     lines = {
         line
-        for grade_id in grader.assignment.points
-        for line in hidden_region(grader.assignment.sources[grade_id])
-        if "hidden." in line or "case(" in line or "reference" in line
+        for text in (*sources_of_tests, *cells)
+        for line in text.splitlines()
+        if "score(" in line or "case(" in line or "rng." in line
     }
-    assert len(lines) > 30
+    assert len(lines) > 60
     for line in lines:
         assert json.dumps(line)[1:-1] not in text
 

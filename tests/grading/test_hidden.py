@@ -1,31 +1,44 @@
-"""The harness of hidden tests: points, reasons without values, seeds."""
+"""The harness of hidden tests: points, reasons without values, seeds, files."""
 
 import numpy as np
 import pytest
 
-from grading.hidden import SEED_VARIABLE, Failed, Hidden, generator
+from grading import hidden
+from grading.hidden import SEED_VARIABLE, generator
+
+FILES = {
+    "reference.py": b"""
+import numpy as np
+
+def rnn_step(x, h, U, W, b):
+    return np.tanh(x @ U.T + h @ W.T + b)
+
+def first(x, **others):
+    return x[0]
+""",
+    "examples.py": b"""
+def rnn_step(rng, N):
+    shapes = {"x": (N, 3), "h": (N, 4), "U": (4, 3), "W": (4, 4), "b": 4}
+    return {name: rng.normal(size=shape) for name, shape in shapes.items()}
+""",
+    "hidden.py": b"""
+from . import examples
+
+def rnn_step(tests):
+    tests.part(2, "random sizes", [examples.rnn_step(tests.rng, N) for N in (2, 2)])
+    tests.part(1, "one more", [examples.rnn_step(tests.rng, 1)])
+""",
+}
 
 
 def reference(x, h, U, W, b):
     return np.tanh(x @ U.T + h @ W.T + b)
 
 
-def case(rng):
-    return {
-        "x": rng.normal(size=(2, 3)),
-        "h": rng.normal(size=(2, 4)),
-        "U": rng.normal(size=(4, 3)),
-        "W": rng.normal(size=(4, 4)),
-        "b": rng.normal(size=4),
-    }
-
-
-def graded(function, capsys):
-    function.__name__ = "rnn_step"
-    hidden = Hidden("rnn", function)
-    hidden.part(2, "random sizes", [case(hidden.rng), case(hidden.rng)], reference)
-    hidden.part(1, "one more", [case(hidden.rng)], reference)
-    return hidden.score(), capsys.readouterr().out
+def graded(function, capsys, files=FILES, points=3):
+    with hidden.given(files, points):
+        score = hidden.score("rnn", "rnn_step", function)
+    return score, capsys.readouterr().out
 
 
 def test_a_right_answer_earns_all_points(capsys):
@@ -59,7 +72,7 @@ def test_the_reason_gives_no_value_and_no_message_of_the_learner_away(capsys):
     assert "expected" not in text.replace("expected shape", "")
 
 
-def test_a_changed_argument_is_an_error(capsys):
+def test_a_changed_argument_is_an_error_and_costs_the_next_learner_nothing(capsys):
     def greedy(**a):
         answer = reference(**a)
         a["x"] *= 0
@@ -68,6 +81,7 @@ def test_a_changed_argument_is_an_error(capsys):
     score, text = graded(greedy, capsys)
     assert score == 0.0
     assert "changed its argument x in place" in text
+    assert graded(reference, capsys)[0] == 3.0
 
 
 @pytest.mark.parametrize(
@@ -95,27 +109,45 @@ def test_the_generator_depends_on_seed_chapter_and_function(monkeypatch):
     assert generator("rnn", "rnn_step").random() != draw
 
 
-def test_a_part_without_cases_is_a_mistake_of_the_course():
-    def rnn_step(**a):
-        return None
+def test_what_was_drawn_for_one_class_is_not_used_for_another(monkeypatch):
+    drawn = []
+    for seed in ("one", "two", "one"):
+        monkeypatch.setenv(SEED_VARIABLE, seed)
+        (part, _) = hidden.declared(FILES, "rnn", "rnn_step")
+        drawn.append(part.cases[0].arguments["x"])
+    assert (drawn[0] == drawn[2]).all()
+    assert (drawn[0] != drawn[1]).all()
 
-    with pytest.raises(ValueError, match="expected at least one, got none"):
-        Hidden("rnn", rnn_step).part(1, "nothing", [], reference)
+
+def test_a_changed_file_is_used_at_once(capsys):
+    other = FILES | {"reference.py": FILES["reference.py"].replace(b"np.tanh", b"np.sin")}
+    assert graded(reference, capsys, other)[0] == 0.0
+    assert graded(reference, capsys)[0] == 3.0
 
 
-def test_examine_judges_what_has_no_reference(capsys):
-    def rnn_step(**a):
-        return np.zeros(2)
+def test_a_part_may_have_a_reference_of_its_own(capsys):
+    code = FILES["hidden.py"].replace(b"tests.rng, 1)]", b"tests.rng, 1)], reference.first")
+    code = code.replace(b"import examples", b"import examples, reference")
+    score, text = graded(reference, capsys, FILES | {"hidden.py": code})
+    assert score == 2.0
+    assert "one more: h: expected shape (3,), got (1, 4)" in text
 
-    hidden = Hidden("rnn", rnn_step)
-    hidden.examine(1, "is zero", lambda run: "" if not run(x=1.0).any() else "not zero")
-    hidden.examine(1, "is one", lambda run: "" if run(x=1.0).all() else "not one")
 
-    def fails(run):
-        raise Failed("no answer")
+@pytest.mark.parametrize(
+    ("name", "old", "new", "words"),
+    [
+        ("hidden.py", b"(tests.rng, N) for N in (2, 2)", b"(1) for N in ()", "at least one"),
+        ("hidden.py", b"tests.part(2", b"tests.part(4", "expected 3 points in all, got 5"),
+        ("hidden.py", b"def rnn_step", b"def rnn_stop", "expected a function rnn_step"),
+        ("reference.py", b"def rnn_step", b"def rnn_stop", "reference: expected one"),
+    ],
+)
+def test_what_does_not_fit_is_a_mistake_of_the_course(capsys, name, old, new, words):
+    with pytest.raises(ValueError, match=words):
+        graded(reference, capsys, FILES | {name: FILES[name].replace(old, new)})
 
-    hidden.examine(1, "fails", fails)
-    assert hidden.score() == 1.0
-    text = capsys.readouterr().out
-    assert "0 of 1  is one: not one" in text
-    assert "0 of 1  fails: no answer" in text
+
+def test_an_assignment_without_hidden_tests_does_not_fall_back_on_the_courses(capsys):
+    with pytest.raises(ValueError, match="expected a function rnn_step"):
+        graded(reference, capsys, {})
+    assert hidden.score("rnn", "rnn_step", reference) > 0

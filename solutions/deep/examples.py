@@ -1,0 +1,136 @@
+"""Draws of chapter 8's arguments, for hidden tests and visible checks."""
+
+import numpy as np
+
+from lib import tree
+from lib.bptt import Recurrent
+
+
+def noise(rng, like):
+    return tree.tree_map(lambda leaf: 0.7 * rng.normal(size=leaf.shape), like)
+
+
+def stacked_forward(rng, kinds, sizes, T, N, masks="", lengths=None):
+    cells = tuple(kind(a, b) for kind, a, b in zip(kinds, sizes, sizes[1:], strict=False))
+    times = {"e": T, "s": 1}
+    return {
+        "cells": cells,
+        "params": tuple(noise(rng, cell.init(rng)) for cell in cells),
+        "xs": rng.normal(size=(T, N, sizes[0])),
+        "states": tuple(noise(rng, cell.initial_state(N)) for cell in cells),
+        "masks": tuple(
+            (rng.random((times[m], N, size)) < 0.6) / 0.6 if m in times else None
+            for m, size in zip(masks.ljust(len(cells)), sizes, strict=False)
+        ),
+        "lengths": None if lengths is None else np.array(lengths),
+    }
+
+
+def dropout_masks(rng, T, N, D, rate, variational=False, inverted=True):
+    drawn = rng.random((T, N, D))
+    drawn[0, 0, 0] = rate  # a number that is not below the rate
+    drawn[0, 0, -1] = rate / 2
+    return {"uniform": drawn, "rate": rate, "variational": variational, "inverted": inverted}
+
+
+def stacked_backward_noise(rng, like):
+    return tree.tree_map(lambda leaf: 0.8 * rng.normal(size=leaf.shape), like)
+
+
+def stacked_backward(rng, kinds, sizes, T, N, masks="", lengths=None, real=False):
+    cells = tuple(kind(a, b) for kind, a, b in zip(kinds, sizes, sizes[1:], strict=False))
+    lengths = None if lengths is None else np.array(lengths)
+    params = tuple(stacked_backward_noise(rng, cell.init(rng)) for cell in cells)
+    scans = []
+    signal = rng.normal(size=(T, N, sizes[0]))
+    for cell, theirs in zip(cells, params, strict=True):
+        begin = stacked_backward_noise(rng, cell.initial_state(N))
+        signal, _, cache = Recurrent(cell).forward(theirs, signal, begin, lengths)
+        if not real:
+            cache = cache._replace(
+                xs=stacked_backward_noise(rng, cache.xs),
+                steps=[stacked_backward_noise(rng, step) for step in cache.steps],
+            )
+        scans.append(cache)
+    times = {"e": T, "s": 1}
+    return {
+        "cells": cells,
+        "params": params,
+        "caches": tuple(scans),
+        "masks": tuple(
+            (rng.random((times[m], N, size)) < 0.6) / 0.6 if m in times else None
+            for m, size in zip(masks.ljust(len(cells)), sizes, strict=False)
+        ),
+        "dys": rng.normal(size=(T, N, sizes[-1])),
+        "dstates": tuple(stacked_backward_noise(rng, cell.initial_state(N)) for cell in cells),
+    }
+
+
+def residual_forward(rng, kinds, D, H, T, N, masks=""):
+    sizes = [D] + [H] * len(kinds)
+    cells = tuple(kind(a, H) for kind, a in zip(kinds, sizes, strict=False))
+    times = {"e": T, "s": 1}
+    return {
+        "cells": cells,
+        "params": tuple(noise(rng, cell.init(rng)) for cell in cells),
+        "xs": rng.normal(size=(T, N, D)),
+        "states": tuple(noise(rng, cell.initial_state(N)) for cell in cells),
+        "masks": tuple(
+            (rng.random((times[m], N, size)) < 0.6) / 0.6 if m in times else None
+            for m, size in zip(masks.ljust(len(cells)), sizes, strict=False)
+        ),
+    }
+
+
+def residual_backward(rng, kinds, D, H, T, N, masks="", lengths=None, real=False):
+    sizes = [D] + [H] * len(kinds)
+    cells = tuple(kind(a, H) for kind, a in zip(kinds, sizes, strict=False))
+    lengths = None if lengths is None else np.array(lengths)
+    params = tuple(stacked_backward_noise(rng, cell.init(rng)) for cell in cells)
+    scans = []
+    signal = rng.normal(size=(T, N, D))
+    for k, (cell, theirs) in enumerate(zip(cells, params, strict=True)):
+        begin = stacked_backward_noise(rng, cell.initial_state(N))
+        given, _, cache = Recurrent(cell).forward(theirs, signal, begin, lengths)
+        signal = given + signal if k else given
+        if not real:
+            cache = cache._replace(
+                xs=stacked_backward_noise(rng, cache.xs),
+                steps=[stacked_backward_noise(rng, step) for step in cache.steps],
+            )
+        scans.append(cache)
+    times = {"e": T, "s": 1}
+    return {
+        "cells": cells,
+        "params": params,
+        "caches": tuple(scans),
+        "masks": tuple(
+            (rng.random((times[m], N, size)) < 0.6) / 0.6 if m in times else None
+            for m, size in zip(masks.ljust(len(cells)), sizes, strict=False)
+        ),
+        "dys": rng.normal(size=(T, N, H)),
+        "dstates": tuple(stacked_backward_noise(rng, cell.initial_state(N)) for cell in cells),
+    }
+
+
+def transition_step(rng, N, D, H, K, skip=False, scale=1.0):
+    return {
+        "x": scale * rng.normal(size=(N, D)),
+        "h": rng.uniform(-1, 1, size=(N, H)),
+        "U": rng.normal(size=(H, D)),
+        "W": 0.8 * rng.normal(size=(K, H, H)),
+        "b": 0.5 * rng.normal(size=(K, H)),
+        "S": 0.8 * rng.normal(size=(H, H)) if skip else None,
+    }
+
+
+def transition_step_backward(rng, N, D, H, K, skip=False, real=False):
+    zs = rng.normal(scale=1.3, size=(K + 1, N, H))
+    return {
+        "dh": rng.normal(size=(N, H)),
+        "zs": np.tanh(zs) if real else zs,
+        "x": rng.normal(size=(N, D)),
+        "U": rng.normal(size=(H, D)),
+        "W": 0.8 * rng.normal(size=(K, H, H)),
+        "S": 0.8 * rng.normal(size=(H, H)) if skip else None,
+    }

@@ -1,0 +1,110 @@
+"""Draws of chapter 5's arguments, for hidden tests and visible checks."""
+
+import numpy as np
+
+
+def gru_step(rng, N, D, H, scale=1.0):
+    return {
+        "x": scale * rng.normal(size=(N, D)),
+        "h": rng.uniform(-1, 1, size=(N, H)),
+        "U": rng.normal(size=(3 * H, D)),
+        "W": rng.normal(size=(3 * H, H)),
+        "b": rng.normal(size=3 * H),
+    }
+
+
+def gru_step_after(rng, N, D, H, scale=1.0):
+    return {
+        "x": scale * rng.normal(size=(N, D)),
+        "h": rng.uniform(-1, 1, size=(N, H)),
+        "U": rng.normal(size=(3 * H, D)),
+        "W": rng.normal(size=(3 * H, H)),
+        "b": rng.normal(size=3 * H),
+        "b_hn": rng.normal(size=H),
+    }
+
+
+def gru_step_backward(rng, N, D, H, real=True):
+    def cached():
+        return rng.uniform(0.1, 0.9, (N, H)) if real else rng.normal(scale=1.5, size=(N, H))
+
+    return {
+        "dh": rng.normal(size=(N, H)),
+        "h_prev": rng.normal(size=(N, H)),
+        "x": rng.normal(size=(N, D)),
+        "r": cached(),
+        "z": cached(),
+        "n": cached(),
+        "U": rng.normal(size=(3 * H, D)),
+        "W": rng.normal(size=(3 * H, H)),
+    }
+
+
+def gru_step_after_backward(rng, N, D, H, real=True):
+    def cached():
+        return rng.uniform(0.1, 0.9, (N, H)) if real else rng.normal(scale=1.5, size=(N, H))
+
+    return {
+        "dh": rng.normal(size=(N, H)),
+        "h_prev": rng.normal(size=(N, H)),
+        "x": rng.normal(size=(N, D)),
+        "r": cached(),
+        "z": cached(),
+        "n": cached(),
+        "q": rng.normal(size=(N, H)),
+        "U": rng.normal(size=(3 * H, D)),
+        "W": rng.normal(size=(3 * H, H)),
+    }
+
+
+def gru_forward(rng, T, D, H, lengths):
+    N = len(lengths)
+    return {
+        "xs": rng.normal(size=(T, N, D)),
+        "h0": rng.uniform(-1, 1, size=(N, H)),
+        "U": rng.normal(size=(3 * H, D)),
+        "W": rng.normal(size=(3 * H, H)),
+        "b": rng.normal(size=3 * H),
+        "lengths": np.array(lengths),
+    }
+
+
+def gru_backward(rng, T, D, H, lengths):
+    N = len(lengths)
+    shape = (T, N, H)
+    return {
+        "dhs": rng.normal(size=shape),
+        "dh_last": rng.normal(size=(N, H)),
+        "hs": rng.normal(size=shape),
+        "h0": rng.normal(size=(N, H)),
+        "xs": rng.normal(size=(T, N, D)),
+        "rs": rng.uniform(-0.3, 1.3, size=shape),
+        "zs": rng.uniform(-0.3, 1.3, size=shape),
+        "ns": rng.normal(size=shape),
+        "lengths": np.array(lengths),
+        "U": rng.normal(size=(3 * H, D)),
+        "W": 0.5 * rng.normal(size=(3 * H, H)),
+    }
+
+
+def simplified_gru_backward(rng, N, D, H, real=True):
+    def cached():
+        return rng.uniform(0.1, 0.9, (N, H)) if real else rng.normal(scale=1.5, size=(N, H))
+
+    return {
+        "dh": rng.normal(size=(N, H)),
+        "h_prev": rng.normal(size=(N, H)),
+        "x": rng.normal(size=(N, D)),
+        "z": cached(),
+        "n": cached(),
+        "U": rng.normal(size=(2 * H, D)),
+        "W": rng.normal(size=(2 * H, H)),
+    }
+
+
+def flip_update_gate(rng, D, H):
+    return {
+        "U": rng.normal(size=(3 * H, D)),
+        "W": rng.normal(size=(3 * H, H)),
+        "b": rng.normal(size=3 * H),
+    }
