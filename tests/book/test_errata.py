@@ -9,8 +9,11 @@ import pytest
 
 PAGE = Path(__file__).resolve().parents[2] / "book" / "errata.md"
 # How far off the printed form must be at least, and the right form at most.
-BOUNDS = {f"E{n}": (1e-2, 1e-6) for n in range(1, 21)} | {
-    "E6": (1.0, 0.0),
+BOUNDS = {f"E{n}": (1e-2, 1e-6) for n in range(1, 27)} | {
+    "E6": (0.3, 0.0),
+    "E10": (0.99, 0.5),
+    "E21": (1e3, 0.9**10),
+    "E22": (0.99, 0.7),
     "E9": (1e-2, 1e-9),
     "E19": (0.5, 1e-3),
     "E11": (4096, 0),
