@@ -201,6 +201,7 @@ class Grader:
         """Grade the bytes of a submitted notebook; whatever they are, there is a result."""
         try:
             cells = intake.parse(data, self.limits)
+            intake.check_notebook(self.assignment.released, cells, self.assignment.notebook)
         except intake.Refused as error:
             return self.refuse(str(error))
         return self.grade_notebook(intake.rebuild(self.assignment.released, cells), notes)

@@ -1,21 +1,20 @@
 """From what a learner handed in to what is graded.
 
 The notebook that is graded is the released one with the learner's code in it: the
-source of their solution cells, found by grade id, and code cells of their own, each
-after the cell that it followed. Nothing else of their file counts: no metadata, no
-points, no kernel, no outputs, no graded cells.
+source of their solution cells, found by grade id, and code cells of their own, in their
+order. Nothing else of their file counts: no metadata, no points, no kernel, no outputs,
+no graded cells.
 """
 
 import copy
 import json
 import os
-import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from grading import candidates
+from grading import bindings, candidates, order
 from grading.limits import Limits
 
 
@@ -148,6 +147,8 @@ def parse(data: bytes, limits: Limits) -> list[Cell]:
     Refused
         Where it is not UTF-8, not JSON, or not a notebook.
     """
+    if data.startswith(b"PK\x03\x04"):
+        raise Refused("a zip archive that is named as a notebook")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -166,6 +167,8 @@ def parse(data: bytes, limits: Limits) -> list[Cell]:
         cells = [cell for sheet in sheets for cell in sheet.get("cells") or []]
     if not isinstance(cells, list):
         raise Refused("not a notebook: there are no cells")
+    if not any(isinstance(cell, dict) for cell in cells):
+        raise Refused("the notebook has no cells")
     if len(cells) > limits.cells:
         raise Refused(f"more than {limits.cells} cells")
     return [_cell(cell) for cell in cells if isinstance(cell, dict)]
@@ -174,7 +177,10 @@ def parse(data: bytes, limits: Limits) -> list[Cell]:
 def _cell(cell: dict[str, Any]) -> Cell:
     source = cell.get("source", cell.get("input", ""))
     if isinstance(source, list):
-        source = "".join(part for part in source if isinstance(part, str))
+        lines = [part for part in source if isinstance(part, str)]
+        # Some programs write lines without their ends.
+        ends = any(line.endswith("\n") for line in lines)
+        source = ("" if ends else "\n").join(lines)
     if not isinstance(source, str):
         source = ""
     metadata = cell.get("metadata")
@@ -200,13 +206,37 @@ def source_of(cell: dict[str, Any]) -> str:
     return source if isinstance(source, str) else "".join(source)
 
 
-def defines(source: str, name: str) -> bool:
-    """Tell whether some code, broken or not, defines a function at its top level."""
-    return re.search(rf"^(async\s+)?def\s+{re.escape(name)}\s*\(", source, re.MULTILINE) is not None
-
-
 def _is_solution(cell: dict[str, Any]) -> bool:
     return bool(mark(cell).get("solution"))
+
+
+def functions(released: dict[str, Any]) -> frozenset[str]:
+    """Return the names that the solution cells of a released notebook define."""
+    found = frozenset[str]()
+    for cell in released["cells"]:
+        if _is_solution(cell) and cell["cell_type"] == "code":
+            found |= bindings.defined(source_of(cell))
+    return found
+
+
+def check_notebook(released: dict[str, Any], cells: Sequence[Cell], name: str) -> None:
+    """Refuse what is some other notebook: no points without a word would be the alternative.
+
+    Raises
+    ------
+    Refused
+        Where it has none of the notebook's graded cells and functions, or more of others.
+    """
+    marks = [mark(cell) for cell in released["cells"]]
+    known = {data["grade_id"] for data in marks if data.get("grade_id")}
+    graded = {data["grade_id"] for data in marks if data.get("solution") or data.get("grade")}
+    wanted = functions(released)
+    found = {cell.grade_id for cell in cells if cell.grade_id in graded}
+    found |= {cell.cell_id for cell in cells if cell.grade_id is None and cell.cell_id in graded}
+    others = {cell.grade_id for cell in cells if cell.grade_id} - known
+    bound = any(cell.code and bindings.bound(cell.source, wanted) for cell in cells)
+    if len(others) > len(found) or not (found or bound):
+        raise Refused(f"this is not the notebook {name}")
 
 
 def _match(released: list[dict[str, Any]], cells: list[Cell]) -> dict[int, int]:
@@ -225,29 +255,28 @@ def _match(released: list[dict[str, Any]], cells: list[Cell]) -> dict[int, int]:
             # A cell that lost its metadata keeps its id or its text.
             if k >= 0 and (_is_solution(released[k]) or source_of(released[k]) == cell.source):
                 found[position] = k
-    taken = set(found.values())
-    for k, original in enumerate(released):
-        if _is_solution(original) and k not in taken:
-            name = mark(original)["grade_id"]
-            for position in reversed(range(len(cells))):
-                cell = cells[position]
-                if position not in found and cell.code and defines(cell.source, name):
-                    found[position] = k
-                    break
     return found
 
 
-def _choose(released: list[dict[str, Any]], cells: list[Cell], found: dict[int, int]) -> set[int]:
-    """Of several submitted cells for one released cell, choose the one that counts.
-
-    It is the last that is not the untouched stub. Earlier ones run as ordinary cells.
-    """
-    chosen: dict[int, int] = {}
-    for position, k in found.items():
-        untouched = cells[position].source.strip() == source_of(released[k]).strip()
-        if k not in chosen or not untouched:
-            chosen[k] = position
-    return set(chosen.values())
+def _parts(released: dict[str, Any]) -> list[order.Part]:
+    """Describe the released cells."""
+    every = functions(released)
+    parts: list[order.Part] = []
+    since: frozenset[str] = frozenset()
+    for cell in released["cells"]:
+        data, code = mark(cell), cell["cell_type"] == "code"
+        kind, names = "text", frozenset[str]()
+        if data.get("solution"):
+            kind, names = "solution", bindings.defined(source_of(cell)) if code else names
+            since |= names
+        elif data.get("grade"):
+            own = data["grade_id"].removeprefix("test_")
+            kind, names = "test", frozenset([own]) if own in every else since
+            since = frozenset()
+        elif data.get("locked") and code:
+            kind = "locked"
+        parts.append(order.Part(kind, names))
+    return parts
 
 
 def rebuild(released: dict[str, Any], cells: Iterable[Cell]) -> dict[str, Any]:
@@ -262,53 +291,61 @@ def rebuild(released: dict[str, Any], cells: Iterable[Cell]) -> dict[str, Any]:
     -------
     dict
         A notebook: nothing in it but the released cells, the sources of the learner's
-        solution cells, and code cells of the learner's own, with ids ``own-1``, ….
+        solution cells, and code cells of the learner's own, with ids ``own-1``, …, in the
+        order of :func:`grading.order.arrange`.
     """
     cells = list(cells)
     notebook = copy.deepcopy(released)
     originals = notebook["cells"]
     found = _match(originals, cells)
-    chosen = _choose(originals, cells, found)
-    after: dict[int, list[str]] = {}
-    anchor = -1
+    every = functions(released)
+    pieces = []
     for position, cell in enumerate(cells):
         k = found.get(position)
-        if k is not None:
-            anchor = k
-        if k is not None and (position in chosen or not _is_solution(originals[k])):
-            if _is_solution(originals[k]):
-                code = originals[k]["cell_type"] == "code"
-                originals[k]["source"] = cell.source if code else escape_markdown(cell.source)
-            continue
-        if cell.code and cell.source.strip():
-            # A superseded copy of a solution cell runs before the one that counts.
-            after.setdefault(anchor if k is None else k - 1, []).append(cell.source)
+        stub = k is not None and _is_solution(originals[k])
+        pieces.append(
+            order.Piece(
+                part=k,
+                original=k is not None and cell.cell_id == originals[k].get("id"),
+                stub=stub and cell.source.strip() == source_of(originals[k or 0]).strip(),
+                code=cell.code and bool(cell.source.strip()),
+                binds=bindings.bound(cell.source, every) if cell.code else frozenset(),
+            )
+        )
     rebuilt = []
     number = 0
-    for k in range(-1, len(originals)):
-        if k >= 0:
-            original = originals[k]
-            if original["cell_type"] == "code":
-                original["outputs"], original["execution_count"] = [], None
-            rebuilt.append(original)
-        for source in after.get(k, []):
+    for item in order.arrange(_parts(released), pieces):
+        if item.part is None:
             number += 1
-            rebuilt.append(
-                {
-                    "cell_type": "code",
-                    "execution_count": None,
-                    "id": f"own-{number}",
-                    "metadata": {},
-                    "outputs": [],
-                    "source": source,
-                }
-            )
+            rebuilt.append(_own_cell(number, cells[item.piece or 0].source))
+            continue
+        original = originals[item.part]
+        if original["cell_type"] == "code":
+            original["outputs"], original["execution_count"] = [], None
+        if item.piece is not None:
+            source = cells[item.piece].source
+            code = original["cell_type"] == "code"
+            original["source"] = source if code else escape_markdown(source)
+        elif item.empty:
+            original["source"] = ""
+        rebuilt.append(original)
     notebook["cells"] = rebuilt
     notebook["nbformat"], notebook["nbformat_minor"] = 4, 5
-    for k, cell in enumerate(rebuilt):
-        cell.setdefault("id", f"released-{k}")
-        cell["source"] = source_of(cell)
+    for k, made in enumerate(rebuilt):
+        made.setdefault("id", f"released-{k}")
+        made["source"] = source_of(made)
     return notebook
+
+
+def _own_cell(number: int, source: str) -> dict[str, Any]:
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": f"own-{number}",
+        "metadata": {},
+        "outputs": [],
+        "source": source,
+    }
 
 
 def escape_markdown(text: str) -> str:
