@@ -3,7 +3,6 @@
 ``solutions/<slug>/checks.py`` declares them; learners get numbers and messages only.
 """
 
-import importlib.util
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from authoring.sources import SourceError, exercises, run_solutions, source_directory
+from grading import hidden
 from lib import codec
 from lib.checking import call, compare
 
@@ -50,15 +50,12 @@ def declarations(slug: str) -> ModuleType:
     path = source_directory(slug) / "checks.py"
     if not path.is_file():
         raise SourceError(f"{path}: expected the declarations of {slug}'s checks, found no file")
-    spec = importlib.util.spec_from_file_location(f"solutions_{slug}_checks", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    files = hidden.read(path.parent)
+    files.pop("hidden.py", None)
     try:
-        spec.loader.exec_module(module)
+        return hidden.load({**files, path.name: path.read_bytes()}, str(path.parent))["checks"]
     except Exception as error:
         raise SourceError(f"{path}: {type(error).__name__}: {error}") from error
-    return module
 
 
 def _rounded(value: Any, decimals: int) -> Any:

@@ -4,6 +4,8 @@ import numpy as np
 
 from authoring.checks import Example
 
+from . import examples
+
 WITHHOLD: list[str] = []
 
 SMALL = "one example, D = 2 and H = 5"
@@ -18,20 +20,6 @@ PRINTED_DIRECT = (
 
 def sigmoid(a):
     return 1 / (1 + np.exp(-a))
-
-
-def step_args(rng, N=2, D=3, H=4, scale=1.0):
-    return {
-        "x": scale * rng.normal(size=(N, D)),
-        "h": rng.uniform(-1, 1, size=(N, H)),
-        "U": rng.normal(size=(3 * H, D)),
-        "W": rng.normal(size=(3 * H, H)),
-        "b": rng.normal(size=3 * H),
-    }
-
-
-def step_after_args(rng, N=2, D=3, H=4, scale=1.0):
-    return {**step_args(rng, N, D, H, scale), "b_hn": rng.normal(size=H)}
 
 
 def step(x, h, U, W, b, b_hn=None, order="rzn", after=False, inverted=False, literal=False, reset=True,
@@ -105,7 +93,7 @@ def back_after(dh, h_prev, x, r, z, n, q, U, W, before=False, bare=False, outer=
 
 def forward_args(rng, T=5, D=3, H=4, lengths=(3, 5)):
     N = len(lengths)
-    one = step_args(rng, N, D, H)
+    one = examples.gru_step(rng, N, D, H)
     del one["x"]
     return {
         "xs": rng.normal(size=(T, N, D)),
@@ -183,14 +171,6 @@ def simple(
     return delta @ U, dh_prev, delta.T @ x, delta.T @ h_prev, delta.sum(axis=0)
 
 
-def flip_args(rng, D=3, H=2):
-    return {
-        "U": rng.normal(size=(3 * H, D)),
-        "W": rng.normal(size=(3 * H, H)),
-        "b": rng.normal(size=3 * H),
-    }
-
-
 def flip(U, W, b, place="z", arrays="UWb"):
     H = W.shape[1]
     sign = np.ones(3 * H)
@@ -214,10 +194,10 @@ ORDER = "The blocks were taken in the order z, r, n; they are stacked r, z, n."
 
 EXAMPLES = {
     "gru_step": Example(
-        args=step_args,
+        args=examples.gru_step,
         also={
-            SMALL: lambda rng: step_args(rng, 1, 2, 5),
-            LARGE: lambda rng: step_args(rng, 4, 2, 3, 1e3),
+            SMALL: lambda rng: examples.gru_step(rng, 1, 2, 5),
+            LARGE: lambda rng: examples.gru_step(rng, 4, 2, 3, 1e3),
         },
         outputs=("h",),
         mistakes={
@@ -233,10 +213,10 @@ EXAMPLES = {
         },
     ),
     "gru_step_after": Example(
-        args=step_after_args,
+        args=examples.gru_step_after,
         also={
-            SMALL: lambda rng: step_after_args(rng, 1, 2, 5),
-            LARGE: lambda rng: step_after_args(rng, 4, 2, 3, 1e3),
+            SMALL: lambda rng: examples.gru_step_after(rng, 1, 2, 5),
+            LARGE: lambda rng: examples.gru_step_after(rng, 4, 2, 3, 1e3),
         },
         outputs=("h",),
         mistakes={
@@ -374,8 +354,8 @@ EXAMPLES = {
         },
     ),
     "flip_update_gate": Example(
-        args=flip_args,
-        also={"D = 2 and H = 3": lambda rng: flip_args(rng, 2, 3)},
+        args=examples.flip_update_gate,
+        also={"D = 2 and H = 3": lambda rng: examples.flip_update_gate(rng, 2, 3)},
         outputs=("U", "W", "b"),
         mistakes={
             "The reset gate's block was negated; the update gate's is the second.": (

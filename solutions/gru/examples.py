@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def gru_step(rng, N, D, H, scale=1.0):
+def gru_step(rng, N=2, D=3, H=4, scale=1.0):
     return {
         "x": scale * rng.normal(size=(N, D)),
         "h": rng.uniform(-1, 1, size=(N, H)),
@@ -13,15 +13,8 @@ def gru_step(rng, N, D, H, scale=1.0):
     }
 
 
-def gru_step_after(rng, N, D, H, scale=1.0):
-    return {
-        "x": scale * rng.normal(size=(N, D)),
-        "h": rng.uniform(-1, 1, size=(N, H)),
-        "U": rng.normal(size=(3 * H, D)),
-        "W": rng.normal(size=(3 * H, H)),
-        "b": rng.normal(size=3 * H),
-        "b_hn": rng.normal(size=H),
-    }
+def gru_step_after(rng, N=2, D=3, H=4, scale=1.0):
+    return {**gru_step(rng, N, D, H, scale), "b_hn": rng.normal(size=H)}
 
 
 def gru_step_backward(rng, N, D, H, real=True):
@@ -102,7 +95,7 @@ def simplified_gru_backward(rng, N, D, H, real=True):
     }
 
 
-def flip_update_gate(rng, D, H):
+def flip_update_gate(rng, D=3, H=2):
     return {
         "U": rng.normal(size=(3 * H, D)),
         "W": rng.normal(size=(3 * H, H)),

@@ -4,6 +4,8 @@ import numpy as np
 
 from authoring.checks import Example
 
+from . import examples
+
 WITHHOLD: list[str] = []
 
 SMALL = "one example, D = 2 and H = 5"
@@ -340,18 +342,6 @@ def coupled_back(dh, dc_next, f, g, o, c_prev, tanh_c, x, h_prev, U, W, carry=Tr
     return delta @ U, dh_prev, f * dc, delta.T @ x, delta.T @ h_prev, db
 
 
-def clockwork_args(rng, N=2, D=3, H=6, periods=(1, 2, 4), step=6):
-    return {
-        "x": rng.normal(size=(N, D)),
-        "h_prev": rng.uniform(-1, 1, size=(N, H)),
-        "U": rng.normal(size=(H, D)),
-        "W": rng.normal(size=(H, H)),
-        "b": rng.normal(size=H),
-        "periods": np.array(periods),
-        "step": step,
-    }
-
-
 def clockwork(x, h_prev, U, W, b, periods, step, hears=np.greater_equal, idle="keep", due=None,
               interleaved=False, ranked=False, own=False):  # fmt: skip
     size = len(b) // len(periods)
@@ -636,12 +626,14 @@ EXAMPLES = {
         },
     ),
     "clockwork_step": Example(
-        args=clockwork_args,
+        args=examples.clockwork_step,
         also={
             "periods 2, 3, 4 and 6, H = 12, step 3": (
-                lambda rng: clockwork_args(rng, 3, 1, 12, (2, 3, 4, 6), 3)
+                lambda rng: examples.clockwork_step(rng, 3, 1, 12, (2, 3, 4, 6), 3)
             ),
-            "periods 1, 2 and 2, step 2": (lambda rng: clockwork_args(rng, 1, 2, 3, (1, 2, 2), 2)),
+            "periods 1, 2 and 2, step 2": (
+                lambda rng: examples.clockwork_step(rng, 1, 2, 3, (1, 2, 2), 2)
+            ),
         },
         outputs=("h",),
         mistakes={

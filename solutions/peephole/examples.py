@@ -141,7 +141,7 @@ def coupled_backward(rng, N, D, H, real=True):
     }
 
 
-def clockwork_step(rng, N, D, H, periods, step):
+def clockwork_step(rng, N=2, D=3, H=6, periods=(1, 2, 4), step=6):
     return {
         "x": rng.normal(size=(N, D)),
         "h_prev": rng.uniform(-1, 1, size=(N, H)),

@@ -4,6 +4,8 @@ import numpy as np
 
 from authoring.checks import Example
 
+from . import examples
+
 WITHHOLD = ["lib.losses.cross_entropy", "lib.activations.softmax_backward"]
 
 
@@ -23,16 +25,6 @@ def softmax(s, axis=-1, highest="own"):
         return e / e.sum(axis=axis, keepdims=True)
 
 
-def step_args(rng, N=2, D=3, H=4, scale=1.0):
-    return {
-        "x": scale * rng.normal(size=(N, D)),
-        "h": rng.uniform(-1, 1, size=(N, H)),
-        "U": rng.normal(size=(H, D)),
-        "W": rng.normal(size=(H, H)),
-        "b": rng.normal(size=H),
-    }
-
-
 def overflowing_tanh(a):
     with np.errstate(all="ignore"):
         return (np.exp(a) - np.exp(-a)) / (np.exp(a) + np.exp(-a))
@@ -40,7 +32,7 @@ def overflowing_tanh(a):
 
 def forward_args(rng, T=4, D=3, H=4, lengths=(4, 2)):
     N = len(lengths)
-    one = step_args(rng, N, D, H)
+    one = examples.rnn_step(rng, N, D, H)
     return {
         "xs": rng.normal(size=(T, N, D)),
         "h0": one["h"],
@@ -103,20 +95,6 @@ def large_loss(hs, V, c, targets, mask, highest="own", rounded=False):
         log_o = np.log(os) if rounded else log_o
         picked = np.take_along_axis(log_o, targets[..., None], -1)[..., 0]
         return -(picked * mask).sum() / len(hs[0]), os
-
-
-def vector_args(rng, mode="both", T=4, N=2, M=3, K=5, H=4):
-    return {
-        "x": rng.normal(size=(N, M)),
-        "ys": np.eye(K)[rng.integers(K, size=(T, N))],
-        "U": rng.normal(size=(H, K)),
-        "W": rng.normal(size=(H, H)),
-        "b": rng.normal(size=H),
-        "R": rng.normal(size=(H, M)),
-        "P": rng.normal(size=(H, M)),
-        "p": rng.normal(size=H),
-        "mode": mode,
-    }
 
 
 def vector(
@@ -216,8 +194,8 @@ ENDED = "The steps ended with the first sequence; others may be longer."
 
 EXAMPLES = {
     "rnn_step": Example(
-        args=step_args,
-        also={"other sizes, inputs of size 1000": lambda rng: step_args(rng, 3, 5, 2, 1e3)},
+        args=examples.rnn_step,
+        also={"other sizes, inputs of size 1000": lambda rng: examples.rnn_step(rng, 3, 5, 2, 1e3)},
         outputs=("h",),
         mistakes={
             "h @ W was computed; the row form of W h is h @ W.T.": lambda x, h, U, W, b: np.tanh(
@@ -300,12 +278,14 @@ EXAMPLES = {
         },
     ),
     "vector_input_forward": Example(
-        args=vector_args,
+        args=examples.vector_input_forward,
         also={
-            'mode = "every_step", other sizes': lambda rng: vector_args(
-                rng, "every_step", 6, 3, 2, 4, 5
+            'mode = "every_step", other sizes': lambda rng: examples.vector_input_forward(
+                rng, 6, 3, 2, 4, 5, "every_step"
             ),
-            'mode = "initial_state"': lambda rng: vector_args(rng, "initial_state"),
+            'mode = "initial_state"': lambda rng: examples.vector_input_forward(
+                rng, mode="initial_state"
+            ),
         },
         outputs=("hs",),
         time_major=("hs",),

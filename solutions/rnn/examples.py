@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def rnn_step(rng, N, D, H, scale=1.0):
+def rnn_step(rng, N=2, D=3, H=4, scale=1.0):
     return {
         "x": scale * rng.normal(size=(N, D)),
         "h": rng.uniform(-1, 1, size=(N, H)),
@@ -34,7 +34,7 @@ def output_loss(rng, T, N, H, K, scale=1.0, masked=False):
     }
 
 
-def vector_input_forward(rng, T, N, M, K, H, mode):
+def vector_input_forward(rng, T=4, N=2, M=3, K=5, H=4, mode="both"):
     return {
         "x": rng.normal(size=(N, M)),
         "ys": np.eye(K)[rng.integers(K, size=(T, N))],

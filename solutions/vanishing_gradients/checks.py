@@ -4,6 +4,8 @@ import numpy as np
 
 from authoring.checks import Example
 
+from . import examples
+
 WITHHOLD = ["lib.optim.clip_by_norm", "lib.optim.clip_by_value"]
 
 
@@ -45,15 +47,6 @@ def carry_short_args(rng):
 
 def bound_args(rng, H=4, slope=0.25, steps=3):
     return {"W": rng.normal(size=(H, H)), "slope": slope, "steps": steps}
-
-
-def path_args(rng, n=3, q=4, u=0, v=2):
-    return {
-        "W": rng.normal(size=(n, n)),
-        "slopes": rng.uniform(0.1, 1, (q, n)),
-        "u": u,
-        "v": v,
-    }
 
 
 def slope_first(h, g, W):
@@ -195,23 +188,12 @@ def leaky_backward(
     return dxs, dh, dU * scale, dW * scale, db * scale, dleak * scale
 
 
-def skip_args(rng, T=5, N=2, D=3, H=4, d=3):
-    return {
-        "xs": rng.normal(size=(T, N, D)),
-        "past": rng.uniform(-1, 1, (d, N, H)),
-        "U": rng.normal(size=(H, D)),
-        "W": rng.normal(size=(H, H)) / 2,
-        "R": rng.normal(size=(H, H)) / 2,
-        "b": rng.normal(size=H),
-    }
-
-
 def skip_far_args(rng):
-    return skip_args(rng, 2, 3, 1, 4, 5)
+    return examples.skip_forward(rng, 2, 3, 1, 4, 5)
 
 
 def skip_near_args(rng):
-    return skip_args(rng, 4, 3, 2, 5, 1)
+    return examples.skip_forward(rng, 4, 3, 2, 5, 1)
 
 
 def skip(xs, past, U, W, R, b, near=1, far=1, late=0, newest_first=False, empty=False):
@@ -470,11 +452,11 @@ EXAMPLES = {
         },
     ),
     "path_sum": Example(
-        args=path_args,
+        args=examples.path_sum,
         also={
-            "n = 4, q = 3, from unit 3 to unit 1": lambda rng: path_args(rng, 4, 3, 3, 1),
-            "n = 2, q = 5, from unit 1 to itself": lambda rng: path_args(rng, 2, 5, 1, 1),
-            "one step back, q = 1": lambda rng: path_args(rng, 4, 1, 2, 0),
+            "n = 4, q = 3, from unit 3 to unit 1": lambda rng: examples.path_sum(rng, 4, 3, 3, 1),
+            "n = 2, q = 5, from unit 1 to itself": lambda rng: examples.path_sum(rng, 2, 5, 1, 1),
+            "one step back, q = 1": lambda rng: examples.path_sum(rng, 4, 1, 2, 0),
         },
         outputs=("sum",),
         mistakes={
@@ -627,7 +609,7 @@ EXAMPLES = {
         },
     ),
     "skip_forward": Example(
-        args=skip_args,
+        args=examples.skip_forward,
         also={"d = 5, a sequence of two steps": skip_far_args, "d = 1": skip_near_args},
         outputs=("hs",),
         time_major=("hs",),

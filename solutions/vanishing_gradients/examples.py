@@ -26,7 +26,7 @@ def error_bound(rng, H, slope, steps, triangular=False):
     return {"W": np.triu(W, 1) if triangular else W, "slope": slope, "steps": steps}
 
 
-def path_sum(rng, n, q, u, v):
+def path_sum(rng, n=3, q=4, u=0, v=2):
     return {"W": rng.normal(size=(n, n)), "slopes": rng.uniform(0.1, 1, (q, n)), "u": u, "v": v}
 
 
@@ -62,7 +62,7 @@ def leaky_backward(rng, T, N, D, H, real=True):
     return {"xs": xs, "h_prevs": h_prevs, "us": us, "dhs": dhs, "U": U, "W": W, "leak": leak}
 
 
-def skip_forward(rng, T, N, D, H, d):
+def skip_forward(rng, T=5, N=2, D=3, H=4, d=3):
     return {
         "xs": rng.normal(size=(T, N, D)),
         "past": rng.uniform(-1, 1, (d, N, H)),
