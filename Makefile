@@ -41,13 +41,23 @@ GRADING := $(call find,grading) $(wildcard nbgrader_config.py)
 AUTHORING := $(call find,authoring) _toc.yml
 BOOK := $(wildcard _config.yml _toc.yml) $(call find,book)
 
-# Whatever writes runs alone in this folder: the goal is made again, under a lock.
+# Whatever writes runs alone in this folder: the goal is made again, under a lock. All that it
+# starts inherits the open file, and with it the lock, which so lasts as long as they do.
+LOCK := _build/.lock
 LOCKED_GOALS := course test fresh book pdf canary lighthouse exercises learner grade sample install lint format bench bench-grading mutants constraints clean
 ifndef LOCKED
 .NOTPARALLEL:
 .PHONY: $(LOCKED_GOALS)
 $(LOCKED_GOALS): python
-	@$(PYTHON) tools/lock.py "make $@" $(MAKE) --no-print-directory LOCKED=1 $@
+	@mkdir -p _build && exec 9>>$(LOCK) && \
+	if ! command -v flock >/dev/null; then \
+		echo "note: flock is not installed, so nothing keeps a second run out of this folder" >&2; \
+	elif ! flock --nonblock 9; then \
+		echo "error: another run is still going in this folder ($$(cat $(LOCK)));" \
+			"nothing was done. Wait for it to end." >&2; exit 1; \
+	fi; \
+	echo "make $@, process $$$$, since $$(date +%H:%M)" >$(LOCK) && \
+	exec $(MAKE) --no-print-directory LOCKED=1 $@
 else
 .PHONY: $(LOCKED_GOALS)
 

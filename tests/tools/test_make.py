@@ -1,25 +1,26 @@
 """The Makefile: its help, its lock, and what it says where something is missing."""
 
+import fcntl
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tools import lock
-
-MAKEFILE = (lock.ROOT / "Makefile").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parent.parent.parent
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 GOALS = re.search(r"^LOCKED_GOALS := (.*)$", MAKEFILE, re.MULTILINE)[1].split()
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with the Makefile, the lock, and an environment that seems installed."""
+    """A folder with the Makefile, and an environment that seems installed."""
     (tmp_path / "tools").mkdir()
-    shutil.copy(lock.ROOT / "Makefile", tmp_path)
-    shutil.copy(lock.ROOT / "tools" / "lock.py", tmp_path / "tools")
+    shutil.copy(ROOT / "Makefile", tmp_path)
     for name in ("requirements.txt", "constraints.txt", "pyproject.toml", "tools/bootstrap.py"):
         (tmp_path / name).touch()
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
@@ -29,12 +30,12 @@ def folder(tmp_path):
     return tmp_path
 
 
-def make(folder, *arguments):
+def make(folder, *arguments, **variables):
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "LOCKED"))}
     return subprocess.run(
         ["make", f"PYTHON={sys.executable}", *arguments],
         cwd=folder,
-        env=clean,
+        env=clean | variables,
         capture_output=True,
         text=True,
         check=False,
@@ -53,12 +54,44 @@ def test_help_is_the_default_and_names_every_target(folder):
 def test_a_second_run_is_refused(folder, goal):
     (folder / "_build").mkdir()
     (folder / "_build" / "made").touch()
-    held = lock.acquire(folder / "_build" / ".lock", "make book")
-    said = make(folder, goal)
-    os.close(held)
+    with (folder / "_build" / ".lock").open("w") as held:
+        held.write("make book, process 1, since 12:00\n")
+        held.flush()
+        fcntl.flock(held, fcntl.LOCK_EX)
+        said = make(folder, goal)
+        assert said.returncode == 2
+        assert "still going in this folder (make book, process 1, since 12:00)" in said.stderr
+        assert (folder / "_build" / "made").exists()
+    assert make(folder, "clean").returncode == 0
+
+
+def test_the_lock_lasts_as_long_as_what_the_command_started(folder):
+    (folder / "Makefile").write_text(
+        MAKEFILE.replace("clean:\n", "clean:\n\t@sleep 60 >/dev/null 2>&1 & echo $$!\n")
+    )
+    started = make(folder, "clean")
+    assert started.returncode == 0, started.stderr
+    child = int(started.stdout)
+    refused = make(folder, "clean")
+    os.kill(child, signal.SIGKILL)
+    assert "another run is still going in this folder (make clean, process" in refused.stderr
+
+
+def test_without_flock_it_goes_on_and_says_so(folder):
+    programs = folder / "programs"
+    programs.mkdir()
+    for name in ("bash", "mkdir", "date", "find", "rm", "make", "python3", "sed", "grep", "uname"):
+        (programs / name).symlink_to(shutil.which(name))
+    said = make(folder, "clean", PATH=str(programs))
+    assert said.returncode == 0, said.stderr
+    assert "flock is not installed" in said.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_named(folder):
+    (folder / "_build").write_text("a file where a folder belongs")
+    said = make(folder, "clean")
     assert said.returncode == 2
-    assert "another run is still going in this folder (make book, process" in said.stderr
-    assert (folder / "_build" / "made").exists()
+    assert "_build" in said.stderr
 
 
 def test_without_python_it_says_what_is_needed(folder):
@@ -69,7 +102,7 @@ def test_without_python_it_says_what_is_needed(folder):
 
 
 def test_course_is_a_line_for_each_step_and_marks_come_before_the_book(folder):
-    shutil.copy(lock.ROOT / "tools" / "step.py", folder / "tools")
+    shutil.copy(ROOT / "tools" / "step.py", folder / "tools")
     printed = "import sys; print('chatter'); print('more chatter', file=sys.stderr)"
     (folder / "tools" / "bootstrap.py").write_text(f"{printed}\nprint('note: mind this')")
     (folder / "tools" / "book.py").write_text(printed)
