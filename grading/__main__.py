@@ -39,7 +39,7 @@ def grade(arguments: argparse.Namespace) -> int:
 
     from grading import batch, summary
     from grading.assignment import CourseError
-    from grading.sandbox import SandboxError
+    from grading.bubblewrap import SandboxError
 
     if arguments.jobs < 1:
         print(f"error: --jobs: expected at least 1, got {arguments.jobs}", file=sys.stderr)

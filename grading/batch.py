@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from grading.assignment import Assignment
+from grading.bubblewrap import SandboxMissing
 from grading.course import Course, Submission
 from grading.engine import Result, refuse
-from grading.sandbox import SandboxMissing
 from grading.workers import Workers
 
 PLOTTING = ("matplotlib.pyplot", "matplotlib_inline.backend_inline")

@@ -7,7 +7,6 @@ prints goes nowhere. So a function that keeps its arguments cannot show them.
 """
 
 import ast
-import base64
 import builtins
 import contextlib
 import io
@@ -24,11 +23,14 @@ from types import CodeType
 from typing import Any
 
 from grading import hidden, intake
+from grading.answers import Failed, Returned
 from grading.assignment import Assignment, CourseError
 from grading.hidden import SEED_VARIABLE
 from grading.intake import mark, source_of
+from grading.outputs import Room, error_output, shorten
 from grading.proxy import LearnerError, Outcome, Proxy
-from grading.sandbox import Ended, Nursery, Sandbox
+from grading.sandbox import Ended, Nursery
+from grading.session import Clock, Session
 
 OUTPUT = 20_000
 """Characters of a test's words that are kept."""
@@ -70,95 +72,6 @@ class Result:
     """Processor seconds within sandboxes."""
     memory: int = 0
     """Largest resident size of a sandbox."""
-
-
-class Session:
-    """The sandboxes of one run of a submission: a new one takes over where one ended."""
-
-    def __init__(self, nursery: Nursery, deadline: float, restarts: int) -> None:
-        self.nursery = nursery
-        self.limits = nursery.limits
-        self.deadline = deadline
-        self.restarts = restarts
-        self.done: list[tuple[str, str]] = []
-        self.cpu = 0.0
-        self.memory = 0
-        self._sandbox: Sandbox | None = None
-
-    def _time(self, seconds: float) -> float:
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise Ended("limit")
-        return min(seconds, left)
-
-    def _open(self) -> Sandbox:
-        if self._sandbox is not None:
-            return self._sandbox
-        while True:
-            if self.restarts < 0:
-                raise Ended("limit")
-            self.restarts -= 1
-            sandbox = self._sandbox = self.nursery.open()
-            for position, (name, source) in enumerate(self.done):
-                try:
-                    sandbox.ask(
-                        {"op": "run", "name": name, "source": source},
-                        self._time(self.limits.cell_seconds),
-                    )
-                except Ended as ended:
-                    self._drop()
-                    if ended.kind == "limit":
-                        raise
-                    del self.done[position]
-                    break
-            else:
-                return sandbox
-
-    def _drop(self) -> None:
-        if self._sandbox is not None:
-            self._sandbox.close()
-            self.cpu += float(self._sandbox.used.get("cpu", 0))
-            self.memory = max(self.memory, int(self._sandbox.used.get("memory", 0)))
-            self._sandbox = None
-
-    def run(self, name: str, source: str) -> dict[str, Any]:
-        """Run a cell.
-
-        Raises
-        ------
-        Ended
-            Where it did not come to its end; later ones run as if it were not there.
-        """
-        try:
-            answer = self._open().ask(
-                {"op": "run", "name": name, "source": source}, self._time(self.limits.cell_seconds)
-            )
-        except Ended:
-            self._drop()
-            raise
-        self.done.append((name, source))
-        return answer
-
-    def call(self, name: str, arguments: Any) -> dict[str, Any]:
-        """Call a function that the cells have defined.
-
-        Raises
-        ------
-        Ended
-            Where it did not return.
-        """
-        try:
-            return self._open().ask(
-                {"op": "call", "name": name, "arguments": arguments},
-                self._time(self.limits.call_seconds),
-            )
-        except Ended:
-            self._drop()
-            raise
-
-    def close(self) -> None:
-        """Kill what is still there."""
-        self._drop()
 
 
 class Grader:
@@ -213,47 +126,51 @@ class Grader:
     def grade_notebook(self, notebook: dict[str, Any], notes: list[str] | None = None) -> Result:
         """Grade a notebook that :func:`grading.intake.rebuild` made; fills in its outputs."""
         started = time.monotonic()
-        deadline = started + self.limits.submission_seconds
+        clock = Clock(self.limits)
         result = Result(notebook, {}, notes=list(notes or []))
         if not self.assignment.isolated:
             result.notes.append("graded without a sandbox")
         cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-        dead = self._first_run(cells, deadline, result)
-        self._second_run(cells, dead, deadline, result)
+        dead = self._first_run(cells, clock, result)
+        self._second_run(cells, dead, clock, result)
         result.limits = list(dict.fromkeys(result.limits))
         shorten(cells)
         result.seconds = time.monotonic() - started
+        result.cpu, result.memory = clock.cpu, clock.memory
         return result
 
-    def _first_run(self, cells: list[dict[str, Any]], deadline: float, result: Result) -> set[int]:
-        """Run the learner's cells for their outputs; return those that did not end."""
-        session = Session(self.nursery, deadline, self.limits.restarts)
-        dead: set[int] = set()
+    def _first_run(
+        self, cells: list[dict[str, Any]], clock: Clock, result: Result
+    ) -> dict[int, str]:
+        """Run the learner's cells for their outputs; return those that did not end, and how."""
+        session = Session(self.nursery, clock)
+        room = Room(self.limits)
+        dead: dict[int, str] = {}
         try:
             for number, cell in enumerate(cells):
                 if mark(cell).get("grade") and not mark(cell).get("solution"):
                     continue
                 name = name_of(cell)
                 try:
-                    answer = session.run(name, source_of(cell))
-                    cell["outputs"] = outputs(answer, self.limits.image)
+                    room.full = False
+                    cell["outputs"] = room.outputs(session.run(name, source_of(cell)))
                     cell["execution_count"] = number + 1
+                    if room.full:
+                        result.limits.append(f"{name}: output")
                 except Ended as ended:
-                    dead.add(number)
+                    dead[number] = ended.kind
                     words = CELL_WORDS[ended.kind].format(self.limits)
                     cell["outputs"] = [error_output("Stopped", words)]
                     result.limits.append(f"{name}: {ended.kind}")
         finally:
             session.close()
-        result.cpu += session.cpu
-        result.memory = max(result.memory, session.memory)
         return dead
 
     def _second_run(
-        self, cells: list[dict[str, Any]], dead: set[int], deadline: float, result: Result
+        self, cells: list[dict[str, Any]], dead: dict[int, str], clock: Clock, result: Result
     ) -> None:
         """Run the learner's cells again, and each test at its place."""
-        session = Session(self.nursery, deadline, self.limits.restarts)
+        session = Session(self.nursery, clock)
         try:
             for number, cell in enumerate(cells):
                 if mark(cell).get("grade") and not mark(cell).get("solution"):
@@ -264,8 +181,6 @@ class Grader:
                         session.run(name_of(cell), source_of(cell))
         finally:
             session.close()
-        result.cpu += session.cpu
-        result.memory = max(result.memory, session.memory)
 
     # -- one test
 
@@ -400,24 +315,16 @@ class Grader:
             return failed("limit", f"it was not called again after {self.limits.failures} failures")
         arguments = codec.encode({"args": list(args), "kwargs": kwargs})
         try:
-            answer = session.call(name, arguments)
+            answer = session.call(name, arguments, [*range(len(args)), *kwargs])
         except Ended as ended:
             failures[name] = failures.get(name, 0) + 1
             result.limits.append(f"{grade_id}: {ended.kind}")
             return failed(ended.kind, CALL_WORDS[ended.kind].format(self.limits))
-        if answer.get("ok") is not True:
-            outcome = explain(answer)
-            if answer.get("type") == "MemoryError":
-                result.limits.append(f"{grade_id}: memory")
-            return outcome
-        try:
-            value = codec.decode(answer.get("value"))
-        except Exception:
-            return failed("value", "it returned a value that is not of the format")
-        changed = answer.get("mutated")
-        known = [*range(len(args)), *kwargs]
-        mutated = tuple(k for k in known if isinstance(changed, list) and k in changed)
-        return Outcome(value, None, mutated)
+        if isinstance(answer, Returned):
+            return Outcome(answer.value, None, answer.mutated)
+        if answer.type == "MemoryError":
+            result.limits.append(f"{grade_id}: memory")
+        return explain(answer)
 
 
 MISTAKE = re.compile(r"equals? a known mistake: (.*)")
@@ -440,23 +347,21 @@ def failed(kind: str, message: str) -> Outcome:
     return Outcome(None, LearnerError(kind, message), ())
 
 
-def explain(answer: dict[str, Any]) -> Outcome:
+def explain(answer: Failed) -> Outcome:
     """Put a failure that a sandbox reported into words that hold none of its text."""
-    kind, name = answer.get("kind"), answer.get("type")
-    if kind == "undefined":
+    if answer.kind == "undefined":
         return failed("undefined", "it is not defined: its cell failed or is missing")
-    if kind == "value":
-        shown = f"type {name}" if name in TYPES else "a type of its own"
+    if answer.kind == "value":
+        shown = f"type {answer.type}" if answer.type in TYPES else "a type of its own"
         return failed(
             "value",
             f"it returned a value of {shown}; expected arrays, numbers, strings, booleans, None, "
             "and tuples, lists or dicts of these",
         )
-    if name == "NotImplementedError":
+    if answer.type == "NotImplementedError":
         return failed("exception", "this function is not written yet")
-    shown = str(name) if name in EXCEPTIONS else "an exception of its own"
-    line = answer.get("line")
-    place = f" (line {line} of its cell)" if type(line) is int and 0 < line < 1000 else ""
+    shown = answer.type if answer.type in EXCEPTIONS else "an exception of its own"
+    place = f" (line {answer.line} of its cell)" if answer.line is not None else ""
     return failed("exception", f"it raised {shown}{place}")
 
 
@@ -472,82 +377,3 @@ def refuse(assignment: Assignment, reason: str) -> Result:
 def name_of(cell: dict[str, Any]) -> str:
     """Name a cell: its grade id, or its id."""
     return mark(cell).get("grade_id") or cell.get("id", "cell")
-
-
-SHOWN, LINE = 60_000, 500
-"""Characters of a learner's code in all, and of one line, that a graded notebook shows."""
-
-
-def shorten(cells: list[dict[str, Any]]) -> None:
-    """Cut the learner's code, once it has run, to what can be coloured in a short time.
-
-    Feedback and formgrader colour code, and the time for a line grows with the square of
-    its length: one line of 20 000 characters took half a minute.
-    """
-    room = SHOWN
-    for cell in cells:
-        if mark(cell).get("locked") or mark(cell).get("grade"):
-            continue
-        lines = source_of(cell).split("\n")
-        text = "\n".join(x if len(x) <= LINE else f"{x[:LINE]} # … cut off …" for x in lines)
-        if len(text) > room:
-            text = f"{text[:room]}\n# … cut off …"
-        room = max(0, room - len(text))
-        cell["source"] = text
-
-
-# --- outputs ---------------------------------------------------------------------
-
-
-def error_output(name: str, words: str) -> dict[str, Any]:
-    """Make an error output of words."""
-    return {"output_type": "error", "ename": name, "evalue": words, "traceback": [words]}
-
-
-def _text(value: Any, most: int = 200_000) -> str:
-    text = value[:most] if isinstance(value, str) else ""
-    text = text.encode("utf-8", "replace").decode()
-    return "".join(c for c in text if c >= " " or c in "\n\t\r\x1b")
-
-
-def _png(value: Any, most: int) -> str | None:
-    if not isinstance(value, str) or len(value) > most:
-        return None
-    try:
-        data = base64.b64decode(value, validate=True)
-    except ValueError:
-        return None
-    return base64.b64encode(data).decode() if data.startswith(b"\x89PNG\r\n\x1a\n") else None
-
-
-def outputs(answer: dict[str, Any], image: int) -> list[dict[str, Any]]:
-    """Make a cell's outputs of what a sandbox says: text and PNG pictures, nothing else."""
-    made: list[dict[str, Any]] = []
-    items = answer.get("outputs")
-    for item in items[:1000] if isinstance(items, list) else []:
-        if not isinstance(item, dict):
-            continue
-        if item.get("type") == "stream":
-            name = "stderr" if item.get("name") == "stderr" else "stdout"
-            made.append({"output_type": "stream", "name": name, "text": _text(item.get("text"))})
-        elif item.get("type") in ("display", "result"):
-            data = {"text/plain": _text(item.get("text"))}
-            picture = _png(item.get("png"), image)
-            if picture:
-                data["image/png"] = picture
-            made.append({"output_type": "display_data", "metadata": {}, "data": data})
-        elif item.get("type") == "error":
-            lines = item.get("lines")
-            made.append(
-                {
-                    "output_type": "error",
-                    "ename": _text(item.get("name"), 200),
-                    "evalue": _text(item.get("value"), 2000),
-                    "traceback": [
-                        _text(line) for line in (lines[:200] if isinstance(lines, list) else [])
-                    ],
-                }
-            )
-    if answer.get("cut") is True:
-        made.append({"output_type": "stream", "name": "stdout", "text": "\n… output cut off …\n"})
-    return made

@@ -18,7 +18,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 
 from grading import batch
 from grading.assignment import CourseError
-from grading.sandbox import SandboxError
+from grading.bubblewrap import SandboxError
 
 
 class Door(NotebookExporter):

@@ -1,58 +1,40 @@
 """Sandboxes: where a learner's code runs, and the talk with it.
 
 A :class:`Nursery` is one bubblewrap with a warm Python in it, which forks a confined
-process for every sandbox (``grading/confined.py`` says how). Nothing of one sandbox
+process for every sandbox (``grading/inside`` has the program). Nothing of one sandbox
 reaches another: the warm process never runs a learner's code, and each child has its
 own namespaces and files and is killed when it is done. Where nested user namespaces
 are forbidden, each sandbox is a bubblewrap of its own, which is slower.
 
 Whatever comes out of a sandbox is hostile: it is read with a time limit and a byte
-limit and believed in nothing but its value.
+limit, and by :mod:`grading.answers` alone.
 """
 
 import contextlib
-import functools
-import importlib.metadata
-import json
 import os
-import re
 import shutil
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from grading import answers, bubblewrap
+from grading.answers import Failed, Malformed, Ran, Returned, Used
+from grading.bubblewrap import ENVIRONMENT, INSIDE, SandboxError, SandboxMissing, SandboxUnusable
+from grading.inside import serve, wire
 from grading.limits import Limits
 
-INSTALL = (
-    "bubblewrap (the command bwrap) is not installed, and without it learners' code is not "
-    "isolated. Install it: apt-get install bubblewrap (Debian, Ubuntu), dnf install bubblewrap "
-    "(Fedora), pacman -S bubblewrap (Arch). To grade without isolation all the same, "
-    "say --no-sandbox; the scores will record it."
-)
-PACKAGES = ("numpy", "ipython", "matplotlib", "tqdm")
-"""What learners' code may import, with all that these need, and nothing else."""
 START_SECONDS = 60.0
+SMALL = 1 << 20
+"""Bytes of a message from the warm process."""
+GLANCE = 0.25
+"""Seconds after which a sandbox's time is looked at; a shorter request costs no look."""
 
-
-class SandboxError(Exception):
-    """The sandbox itself does not work: no fault of a submission."""
-
-
-class SandboxUnusable(SandboxError):
-    """No sandbox works on this machine: there is no point in going on."""
-
-
-class SandboxMissing(SandboxUnusable):
-    """There is no bubblewrap."""
-
-    def __init__(self, message: str = INSTALL) -> None:
-        super().__init__(message)
+T = TypeVar("T")
 
 
 class Ended(Exception):
@@ -67,196 +49,142 @@ class Ended(Exception):
         self.kind = kind
 
 
-# --- what is mounted -------------------------------------------------------------
+def ask(
+    sock: socket.socket,
+    request: Any,
+    parse: Callable[[bytes], T],
+    check: Callable[[], None],
+    most: int = SMALL,
+) -> T:
+    """Send a message (or none), wait for the answer, and parse it.
 
-
-@functools.cache
-def _entries(packages: tuple[str, ...]) -> dict[str, Path]:
-    """Find the top-level files and folders of packages and of all that they need."""
-    from packaging.requirements import Requirement
-
-    found: dict[str, Path] = {}
-    seen: set[str] = set()
-    queue = list(packages)
-    while queue:
-        name = re.sub(r"[-_.]+", "-", queue.pop()).lower()
-        if name in seen:
-            continue
-        seen.add(name)
-        try:
-            distribution = importlib.metadata.distribution(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        for text in distribution.requires or []:
-            requirement = Requirement(text)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                queue.append(requirement.name)
-        # Reading the list as text takes a fiftieth of the time of `distribution.files`.
-        for line in (distribution.read_text("RECORD") or "").splitlines():
-            top = line.split(",", 1)[0].split("/", 1)[0].strip('"')
-            if top not in ("", "..", "__pycache__") and top not in found:
-                found[top] = Path(str(distribution.locate_file(top)))
-    return {top: path for top, path in found.items() if path.exists()}
-
-
-def _interpreter() -> tuple[Path, list[str]]:
-    """Return the real interpreter and the options that mount it without its packages."""
-    python = Path(os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable))
-    prefix = Path(os.path.realpath(sys.base_prefix))
-    options: list[str] = []
-    for path in (prefix, python.parent):
-        for parent in [*reversed(path.parents), path]:
-            if parent != Path("/") and not parent.is_relative_to("/usr/lib"):
-                options += ["--perms", "0755", "--dir", str(parent)]
-    if not prefix.is_relative_to("/usr") or prefix.is_relative_to("/usr/local"):
-        options += ["--ro-bind", str(prefix), str(prefix)]
-    if not python.is_relative_to(prefix) or prefix == Path("/usr"):
-        options += ["--ro-bind", str(python), str(python)]
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    libraries = {prefix / "lib", Path("/usr/lib"), Path("/usr/local/lib")}
-    for library in sorted(libraries):
-        for name in ("site-packages", "dist-packages"):
-            for parent in (library / version, library / "python3"):
-                if (parent / name).is_dir() and not (parent / name).is_symlink():
-                    options += ["--tmpfs", str(parent / name)]
-    return python, options
-
-
-def bubblewrap(course: Path, limits: Limits, mode: str) -> list[str]:
-    """Return the command that runs ``confined.py`` in a bubblewrap.
-
-    ``mode`` is ``"fork"`` or ``"once"``.
+    Raises
+    ------
+    Ended
     """
-    program = shutil.which("bwrap")
-    if program is None:
-        raise SandboxMissing
-    command = [program]
-    for kind in ("ipc", "pid", "net", "uts", "cgroup-try"):
-        command.append(f"--unshare-{kind}")
-    if os.getuid() == 0:
-        # Root becomes a plain user inside: limits on processes do not bind root.
-        command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-    else:
-        command += ["--unshare-user", "--cap-drop", "ALL"]
-        if mode == "once":
-            command.append("--disable-userns")
-    command += ["--die-with-parent", "--new-session", "--clearenv"]
-    for folder in ("/usr", "/etc", "/site"):
-        command += ["--perms", "0755", "--dir", folder]
-    for folder in ("lib", "lib32", "lib64"):
-        source = Path("/usr") / folder
-        if source.is_dir():
-            command += ["--ro-bind", str(source), str(source)]
-        if Path("/", folder).is_symlink():
-            command += ["--symlink", f"usr/{folder}", f"/{folder}"]
-        elif Path("/", folder).is_dir():
-            command += ["--ro-bind", f"/{folder}", f"/{folder}"]
-    command += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
-    python, options = _interpreter()
-    command += options
-    command += ["--proc", "/proc", "--size", "65536", "--tmpfs", "/dev"]
-    for device in ("null", "zero", "full", "random", "urandom"):
-        command += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
-    command += ["--dir", "/dev/shm", "--remount-ro", "/dev"]
-    for top, path in sorted(_entries(PACKAGES).items()):
-        command += ["--ro-bind", str(path), f"/site/{top}"]
-    confined = Path(__file__).with_name("confined.py")
-    command += ["--ro-bind", str(confined), "/confined.py"]
-    command += ["--ro-bind", str(course), "/course"]
-    command += ["--perms", "1777", "--size", str(limits.storage), "--tmpfs", "/sandbox"]
-    if mode == "once":
-        command += ["--symlink", "/sandbox/tmp", "/tmp"]
-    else:
-        command += ["--dir", "/tmp"]
-    command += ["--remount-ro", "/"]
-    for name, value in ENVIRONMENT.items():
-        command += ["--setenv", name, value]
-    return [*command, "--", str(python), *PYTHON_OPTIONS, "/confined.py", mode]
-
-
-ENVIRONMENT = {
-    "HOME": "/sandbox/home",
-    "LANG": "C.UTF-8",
-    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    "MPLCONFIGDIR": "/sandbox/home/.matplotlib",
-    "NUMEXPR_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "PATH": "/usr/bin",
-    "TMPDIR": "/sandbox/tmp",
-}
-PYTHON_OPTIONS = ("-I", "-S", "-B", "-X", "utf8")
-
-
-# --- talk ------------------------------------------------------------------------
-
-
-def _receive(sock: socket.socket, size: int, deadline: float) -> bytes:
-    data = bytearray()
-    while len(data) < size:
-        sock.settimeout(max(deadline - time.monotonic(), 1e-3))
-        piece = sock.recv(min(size - len(data), 1 << 20))
-        if not piece:
-            raise EOFError
-        data += piece
-        if time.monotonic() > deadline and len(data) < size:
-            raise TimeoutError
-    return bytes(data)
-
-
-def _ask(sock: socket.socket, message: Any, seconds: float, most: int) -> Any:
-    """Send a message (or none) and wait for the answer."""
-    deadline = time.monotonic() + seconds
     try:
-        if message is not None:
-            data = json.dumps(message).encode()
-            sock.settimeout(seconds)
-            sock.sendall(struct.pack(">I", len(data)) + data)
-        (size,) = struct.unpack(">I", _receive(sock, 4, deadline))
-        if size > most:
-            raise Ended("output")
-        answer = json.loads(_receive(sock, size, deadline))
+        sock.settimeout(GLANCE)
+        if request is not None:
+            rest = memoryview(wire.pack(request))
+            while rest:
+                check()
+                with contextlib.suppress(TimeoutError):
+                    rest = rest[sock.send(rest) :]
+        return parse(wire.receive(sock, most, check))
     except TimeoutError as error:
         raise Ended("timeout") from error
     except (EOFError, OSError) as error:
         raise Ended("crash") from error
-    except (ValueError, RecursionError) as error:
+    except (wire.TooLong, Malformed) as error:
         raise Ended("output") from error
-    if not isinstance(answer, dict):
-        raise Ended("output")
-    return answer
+
+
+def within(seconds: float) -> Callable[[], None]:
+    """Return a check that raises once so many seconds have passed."""
+    deadline = time.monotonic() + seconds
+
+    def check() -> None:
+        if time.monotonic() >= deadline:
+            raise TimeoutError
+
+    return check
 
 
 class Sandbox:
     """One confined process, for one submission."""
 
-    def __init__(self, nursery: "Nursery", sock: socket.socket, pid: int | None) -> None:
+    def __init__(self, nursery: "Nursery", sock: socket.socket, pid: int) -> None:
         self._nursery = nursery
         self._sock = sock
-        self._pid = pid
-        self.used: dict[str, Any] = {"signal": 0, "cpu": 0.0, "memory": 0}
+        self._pid: int | None = pid
+        self.used = Used()
 
-    def ask(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Have something done.
+    def run(self, name: str, source: str, seconds: float) -> Ran:
+        """Run a cell.
+
+        Parameters
+        ----------
+        name, source : str
+        seconds : float
+            Time that counts, as :meth:`look` has it.
 
         Raises
         ------
         Ended
             Where there is no proper answer in time; the sandbox is closed then.
         """
+        return self._ask({"op": "run", "name": name, "source": source}, answers.ran, seconds)
+
+    def call(
+        self, name: str, arguments: Any, names: Iterable[str | int], seconds: float
+    ) -> Returned | Failed:
+        """Call a function that the cells have defined.
+
+        Parameters
+        ----------
+        name : str
+        arguments : what :func:`lib.codec.encode` makes of ``{"args": …, "kwargs": …}``
+        names : positions and names of the arguments
+        seconds : float
+
+        Raises
+        ------
+        Ended
+            As :meth:`run`.
+        """
+        request = {"op": "call", "name": name, "arguments": arguments}
+        return self._ask(request, lambda data: answers.called(data, names), seconds)
+
+    def _ask(self, request: Any, parse: Callable[[bytes], T], seconds: float) -> T:
         try:
-            answer = _ask(self._sock, message, seconds, self._nursery.limits.message)
+            patience = self._nursery.limits.patience
+            watch = Watch(self.look, seconds, patience)
+            return ask(self._sock, request, parse, watch.check, self._nursery.limits.message)
         except Ended:
             self.close()
             raise
-        return answer
+
+    def look(self) -> Used:
+        """Say what the process has used so far."""
+        return Used() if self._pid is None else self._nursery.look(self._pid)
 
     def close(self) -> None:
         """Kill the process and all that it holds."""
         self._sock.close()
         if self._pid is not None:
-            self.used = self._nursery._end(self._pid)
-            self._pid = None
+            pid, self._pid = self._pid, None
+            self.used = self._nursery.end(pid)
+
+
+class Watch:
+    """Decides when a request has had its time.
+
+    Processor time decides. A wait for a free core counts nothing, so that a busy machine
+    costs nobody marks; time in which a process does nothing counts only as a far backstop.
+    """
+
+    def __init__(self, look: Callable[[], Used], seconds: float, patience: float) -> None:
+        self._look = look
+        self._seconds = seconds
+        self._patience = patience
+        self._started = time.monotonic()
+        self._next = self._started + min(GLANCE, seconds / 2)
+        self._before: Used | None = None
+        self._unseen = 0.0
+
+    def check(self) -> None:
+        """Raise :class:`TimeoutError` where the time is used up; look seldom."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        used = self._look()
+        if self._before is None:
+            self._before, self._unseen = used, now - self._started
+        spent = self._unseen + used.cpu - self._before.cpu
+        idle = now - self._started - (used.waited - self._before.waited)
+        if spent >= self._seconds or idle >= self._patience * self._seconds:
+            raise TimeoutError
+        self._next = now + min(max(self._seconds - spent, 0.02), 1.0)
 
 
 class Nursery:
@@ -331,16 +259,16 @@ class Nursery:
                 self.mode = "once"
         self.open().close()
 
-    def _launch(self, mode: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    def _launch(self, nested: bool) -> tuple[subprocess.Popen[bytes], socket.socket]:
         ours, theirs = socket.socketpair()
         scratch = ""
         errors = tempfile.TemporaryFile()  # noqa: SIM115
         if self.isolated:
-            command = bubblewrap(self.course, self.limits, mode)
+            command = bubblewrap.command_line(self.course, self.limits, nested)
             environment: dict[str, str] = {}
         else:
-            confined = Path(__file__).with_name("confined.py")
-            command = [sys.executable, "-B", "-X", "utf8", str(confined), mode]
+            program = str(INSIDE.parent)
+            command = [sys.executable, "-B", "-X", "utf8", "-c", bubblewrap.BOOT, program]
             scratch = tempfile.mkdtemp(dir=self._scratch.name)
             folders = {"HOME": f"{scratch}/home", "TMPDIR": f"{scratch}/tmp"}
             environment = {**ENVIRONMENT, **folders, "PATH": os.environ.get("PATH", "")}
@@ -356,14 +284,16 @@ class Nursery:
         settings = {
             "limits": self.limits.asdict(),
             "preload": self._preload,
+            "nested": nested,
             "isolated": self.isolated,
             "drop_root": self.isolated and os.getuid() == 0,
             "course": "/course" if self.isolated else str(self.course),
             "scratch": "/sandbox" if self.isolated else scratch,
             "site": ["/site"] if self.isolated else [],
+            "program": command[-1],
         }
         try:
-            answer = _ask(ours, settings, START_SECONDS, 1 << 20)
+            ask(ours, settings, answers.ready, within(START_SECONDS))
         except Ended as error:
             ours.close()
             process.kill()
@@ -373,14 +303,10 @@ class Nursery:
             raise SandboxError(f"the sandbox does not start: {words or error.kind}") from error
         finally:
             errors.close()
-        if answer != {"ready": True}:
-            process.kill()
-            process.wait()
-            raise SandboxError(f"the sandbox does not start: {answer}")
         return process, ours
 
     def _start(self) -> None:
-        self._process, self._control = self._launch("fork")
+        self._process, self._control = self._launch(nested=True)
 
     def _stop(self) -> None:
         if self._control is not None:
@@ -400,58 +326,69 @@ class Nursery:
             Where that does not work.
         """
         if self.mode == "once":
-            process, sock = self._launch("once")
-            self._once = process
-            return Sandbox(self, sock, process.pid)
+            self._once, sock = self._launch(nested=False)
+            return Sandbox(self, sock, self._once.pid)
         if self._control is None or self._process is None or self._process.poll() is not None:
             self._stop()
             self._start()
-        assert self._control is not None
         ours, theirs = socket.socketpair()
-        with theirs:
-            data = json.dumps({"op": "spawn"}).encode()
-            try:
-                socket.send_fds(
-                    self._control, [struct.pack(">I", len(data)) + data], [theirs.fileno()]
-                )
-                answer = _ask(self._control, None, START_SECONDS, 1 << 20)
-            except (Ended, OSError) as error:
-                ours.close()
-                self._stop()
-                raise SandboxError(f"the sandbox's parent is gone: {error}") from error
-        if "error" in answer:
-            ours.close()
-            raise SandboxError(f"the sandbox does not start: {answer['error']}")
         try:
-            ready = _ask(ours, None, START_SECONDS, 1 << 20)
+            with theirs:
+                pid = self._request({"op": "spawn"}, answers.spawned, theirs)
+        except BaseException:
+            ours.close()
+            raise
+        try:
+            ask(ours, None, answers.ready, within(START_SECONDS))
         except Ended as error:
             ours.close()
-            self._end(answer["pid"])
+            self.end(pid)
             raise SandboxError("the sandbox does not start: it could not confine itself") from error
-        if ready != {"ready": True}:
-            ours.close()
-            self._end(answer["pid"])
-            raise SandboxError(f"the sandbox does not start: {ready}")
-        return Sandbox(self, ours, answer["pid"])
+        return Sandbox(self, ours, pid)
 
-    def _end(self, pid: int) -> dict[str, Any]:
+    def _request(
+        self, request: Any, parse: Callable[[bytes], T], pass_on: socket.socket | None = None
+    ) -> T:
+        """Ask the warm process for something.
+
+        Raises
+        ------
+        SandboxError
+            Where it is gone, or could not do it.
+        """
+        assert self._control is not None
+        try:
+            descriptors = [] if pass_on is None else [pass_on.fileno()]
+            socket.send_fds(self._control, [wire.pack(request)], descriptors)
+            data = ask(self._control, None, bytes, within(START_SECONDS))
+        except (Ended, OSError) as error:
+            self._stop()
+            raise SandboxError(f"the sandbox's parent is gone: {error}") from error
+        try:
+            return parse(data)
+        except Malformed as error:
+            raise SandboxError(f"the sandbox's parent says: {error}") from error
+
+    def look(self, pid: int) -> Used:
+        """Say what the process of a sandbox has used so far."""
         if self.mode == "once":
+            return _look_below(pid)
+        return self._request({"op": "look", "pid": pid}, answers.used)
+
+    def end(self, pid: int) -> Used:
+        """Kill the process of a sandbox and say what it used."""
+        if self.mode == "once":
+            waited = _look_below(pid).waited
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, 9)
             _, status, usage = os.wait4(pid, 0)
             self._once.returncode = status
-            return {
-                "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
-                "cpu": usage.ru_utime + usage.ru_stime,
-                "memory": usage.ru_maxrss * 1024,
-            }
+            number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+            cpu = usage.ru_utime + usage.ru_stime
+            return Used(number, cpu, waited, usage.ru_maxrss * 1024)
         if self._control is None:
-            return {"signal": 0, "cpu": 0.0, "memory": 0}
-        try:
-            return _ask(self._control, {"op": "end", "pid": pid}, START_SECONDS, 1 << 20)
-        except Ended as error:
-            self._stop()
-            raise SandboxError(f"the sandbox's parent is gone: {error}") from error
+            return Used()
+        return self._request({"op": "end", "pid": pid}, answers.used)
 
     def close(self) -> None:
         """Stop the warm process and remove what was laid out for it."""
@@ -464,3 +401,14 @@ class Nursery:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _look_below(pid: int) -> Used:
+    """Look at the process at the end of a line of only children, which bubblewrap starts."""
+    cpu, waited = 0.0, 0.0
+    with contextlib.suppress(OSError, IndexError):
+        while True:
+            used = serve.look(pid)
+            cpu, waited = cpu + used["cpu"], used["waited"]
+            pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+    return Used(cpu=cpu, waited=waited)

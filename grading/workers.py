@@ -17,10 +17,10 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from grading.assignment import Assignment
+from grading.bubblewrap import SandboxUnusable
 from grading.course import Submission
 from grading.engine import Grader, Result, refuse
 from grading.intake import Refused
-from grading.sandbox import SandboxUnusable
 
 DASK = {
     # What it records of itself grows with the batch and takes time.

@@ -120,7 +120,7 @@ def measure(command: list[str], folder: Path) -> Cost:
                 for member in family:
                     try:
                         total += member.memory_full_info().pss
-                        if "/confined.py" in member.cmdline() and member.name() != "bwrap":
+                        if "/program" in member.cmdline() and member.name() != "bwrap":
                             times = member.cpu_times()
                             if times.children_user or member.pid in warm:
                                 warm[member.pid] = sum(times[:4])

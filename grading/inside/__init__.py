@@ -1,0 +1,1 @@
+"""What runs within a sandbox. Nothing else of ``grading`` is mounted there."""
