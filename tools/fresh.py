@@ -53,9 +53,14 @@ class Case:
 
 
 CASES = {
-    "root": Case("root, two folders below the temporary one, LANG=C", "/tmp/a/b/course"),
+    "root": Case(
+        "root, two folders below the temporary one, umask 077, LANG=C",
+        "/tmp/a/b/course",
+        umask="077",
+    ),
     "user": Case(
-        "plain user, a blank and letters beyond ASCII in the folder, decimal comma, umask 077",
+        "plain user; a blank and letters beyond ASCII in the folder; decimal comma, time zone, "
+        "umask 077, the temporary folder on another file system",
         f"/home/{SEED}/für jeden/rnn course",
         user=True,
         environment={"LANG": "de_DE.UTF-8", "LC_ALL": "de_DE.UTF-8", "TZ": "Asia/Kathmandu"},
