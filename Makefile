@@ -16,6 +16,7 @@ PINS := $(wildcard requirements*.txt) constraints.txt pyproject.toml tools/boots
 STAMPS := _build/.stamps
 JOBS ?= 2
 CHAPTER ?=
+PORT ?= 8000
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
@@ -44,7 +45,7 @@ BOOK := $(wildcard _config.yml _toc.yml) $(call find,book)
 # Whatever writes runs alone in this folder: the goal is made again, under a lock. All that it
 # starts inherits the open file, and with it the lock, which so lasts as long as they do.
 LOCK := _build/.lock
-LOCKED_GOALS := course test fresh book pdf canary lighthouse exercises learner grade sample install lint format bench bench-grading mutants constraints clean
+LOCKED_GOALS := course test fresh book pdf canary lighthouse exercises learner grade sample install lint format bench bench-grading bench-practise mutants constraints clean
 ifndef LOCKED
 .NOTPARALLEL:
 .PHONY: $(LOCKED_GOALS)
@@ -86,7 +87,7 @@ course:
 	@echo "The book:       _build/html/index.html"
 
 book: $(STAMPS)/book
-$(STAMPS)/book: $(INSTALLED) $(BOOK) $(LIB) tools/book.py $(CHAPTERS:%=$(STAMPS)/exercises-%)
+$(STAMPS)/book: $(INSTALLED) $(BOOK) $(LIB) $(AUTHORING) tools/book.py tools/python_files.py $(CHAPTERS:%=$(STAMPS)/exercises-%)
 	@$(BIN)/python tools/book.py
 	@mkdir -p $(STAMPS) && touch $@
 
@@ -95,6 +96,10 @@ pdf: $(STAMPS)/book
 
 canary: $(STAMPS)/book
 	@$(BIN)/python tools/canary.py
+
+bench-practise: $(STAMPS)/book
+	@$(BIN)/python tools/bench_practise.py $(CHAPTER)
+	@$(BIN)/python tools/lighthouse.py book/practise/attention.html
 
 lighthouse: $(STAMPS)/book
 	@$(BIN)/python tools/lighthouse.py
@@ -161,12 +166,13 @@ clean:
 	@find _build -mindepth 1 -maxdepth 1 -not -name .lock -exec rm -rf {} +
 endif
 
-.PHONY: help python lab
+.PHONY: help python lab serve
 help:
 	@echo "make course         install, build the book, make the exercises, grade a sample class"
 	@echo "make test           all tests and checks"
 	@echo
 	@echo "make book           the book, strictly, into _build/html"
+	@echo "make serve          the book at http://127.0.0.1:8000, where its practise pages run; PORT=8000"
 	@echo "make pdf            the book on paper, _build/pdf/recurrent-networks.pdf"
 	@echo "make exercises      exercises/ from solutions/; CHAPTER=rnn for one chapter"
 	@echo "make learner        the zip for learners, _build/learner/recurrent-networks.zip"
@@ -176,6 +182,7 @@ help:
 	@echo "make fresh          both commands on bare machines; SUITE=trixie for all cases of one Debian"
 	@echo "make bench          speed of lib against PyTorch"
 	@echo "make bench-grading  speed of grading against stock nbgrader"
+	@echo "make bench-practise  speed and weight of the practise pages (Lighthouse needs npm)"
 	@echo "make mutants        strength of the hidden tests: wrong answers that lose marks"
 	@echo "make canary         the book with the newest Sphinx, without Jupyter Book"
 	@echo "make lighthouse     how fast and accessible the heaviest page is (needs npm)"
@@ -187,6 +194,9 @@ help:
 
 python:
 	@if [ -z "$(PYTHON)" ]; then echo "error: Python 3.11 or newer is needed, and none was found. Install one (apt-get install python3), or say make PYTHON=/path/to/python" >&2; exit 1; fi
+
+serve: book
+	@$(BIN)/python tools/serve.py --port $(PORT)
 
 lab: install
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab --notebook-dir=solutions

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools import python_files  # noqa: E402
 
 # A kernel that does not answer is the machine's fault, not the page's: worth one more try.
 KERNEL_TROUBLE = ("CellTimeoutError", "DeadKernelError", "Kernel died", "ZMQError")
@@ -44,6 +47,11 @@ def main(argv: list[str] | None = None) -> int:
     log = source / "_build" / "log" / "book.txt"
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [str(jupyter_book), "build", ".", "-W", "-n", "--keep-going"]
+    if missing := python_files.gather():
+        print(
+            f"Python for the practise pages: {len(missing)} files are nowhere to be had; "
+            "the pages offer to load them from the CDN"
+        )
     try:
         status = build(command, source, log)
         if status != 0 and any(word in line for line in said(log) for word in KERNEL_TROUBLE):

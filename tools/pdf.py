@@ -31,7 +31,10 @@ from tools import card, chromium  # noqa: E402
 
 STYLES = re.compile(r"_static/.*\.css")
 MINUTES = 10
-LEFT_OUT = ".headerlink, script, details.hide.above-input, .printed, mjx-assistive-mml"
+ON_SCREEN = "book/practise/"  # pages that are nothing on paper
+LEFT_OUT = (
+    ".headerlink, script, details.hide.above-input, .printed, .practise-links, mjx-assistive-mml"
+)
 
 # Make what is wider than the paper as narrow as it is.
 FIT = """async () => {
@@ -201,7 +204,10 @@ def make(
     browser: Browser, html: Path, toc: dict[str, Any], config: dict[str, Any], output: Path
 ) -> int:
     """Print the pages that ``toc`` lists; return how many sheets they take."""
-    grouped = list(parts(toc))
+    listed = [
+        (part, [name for name in names if ON_SCREEN not in name]) for part, names in parts(toc)
+    ]
+    grouped = [(part, names) for part, names in listed if names]
     book = Book(html, [name for _, names in grouped for name in names])
     source = html / "_printed.html"
     source.write_text(book.page(grouped, config), encoding="utf-8")

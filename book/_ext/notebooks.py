@@ -26,30 +26,37 @@ class Notebook(SphinxDirective):
             "", "", reftarget=f"/exercises/{slug}/{slug}.ipynb", refdoc=self.env.docname
         )
         link += nodes.strong("", f"Download {slug}.ipynb")
-        guide = addnodes.pending_xref(
-            "",
-            refdoc=self.env.docname,
-            refdomain="std",
-            reftype="doc",
-            reftarget="/book/learner",
-            refexplicit=True,
-            refwarn=True,
-        )
-        guide += nodes.inline("", "learner's guide")
         first = nodes.paragraph("", "", link)
+        here = nodes.paragraph("", "", self._page(f"/book/practise/{slug}", "Practise in the page"))
+        here += nodes.Text(": write and check it in the browser, with nothing to install. Or:")
+        here["classes"].append("practise-links")
         second = nodes.paragraph(
             "",
             "",
             nodes.Text("Put it into the folder of the learner's package, run "),
             nodes.literal("", "jupyter lab"),
             nodes.Text(" there and open it: see the "),
-            guide,
+            self._page("/book/learner", "learner's guide"),
             nodes.Text("."),
         )
-        box = nodes.container("", first, second, classes=["notebook-card"])
+        box = nodes.container("", here, first, second, classes=["notebook-card"])
         if self.content:
             self.state.nested_parse(self.content, self.content_offset, box)
         return [box]
+
+    def _page(self, name: str, text: str) -> addnodes.pending_xref:
+        """Link a page of the book."""
+        link = addnodes.pending_xref(
+            "",
+            refdoc=self.env.docname,
+            refdomain="std",
+            reftype="doc",
+            reftarget=name,
+            refexplicit=True,
+            refwarn=True,
+        )
+        link += nodes.inline("", text)
+        return link
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
