@@ -5,50 +5,25 @@ Lighthouse comes from npm by way of ``npx``, so Node 18 or newer must be there.
 """
 
 import argparse
-import functools
-import gzip
-import http.server
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
 sys.path.insert(0, str(ROOT))
 
-from tools import chromium  # noqa: E402
+from tools import chromium, serve  # noqa: E402
 
 LIGHTHOUSE = "lighthouse@12.8.2"
 CHROME = "--headless --no-sandbox --disable-gpu --disable-background-networking --no-first-run"
 AIMED = ("performance", "accessibility", "best-practices")
 AIM = 0.95
 TIMES = ("first-contentful-paint", "largest-contentful-paint", "total-blocking-time")
-
-
-class Compressed(http.server.SimpleHTTPRequestHandler):
-    """A file server that compresses text and keeps connections."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        path = Path(self.translate_path(self.path))
-        if path.suffix not in (".html", ".css", ".js", ".svg") or not path.is_file():
-            return super().do_GET()
-        body = gzip.compress(path.read_bytes())
-        self.send_response(200)
-        self.send_header("Content-Type", self.guess_type(str(path)))
-        self.send_header("Content-Encoding", "gzip")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
 
 def heaviest() -> str:
@@ -81,12 +56,10 @@ def main() -> int:
         sys.exit("error: no book in _build/html; run make book")
     missed = False
     warnings: dict[str, None] = {}
-    handler = functools.partial(Compressed, directory=str(HTML))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serve.serving(HTML) as address:
         for page in arguments.pages or [heaviest()]:
             for form in ("desktop", "phone"):
-                report = measure(f"http://127.0.0.1:{server.server_address[1]}/{page}", form)
+                report = measure(f"{address}/{page}", form)
                 scores = {name: report["categories"][name]["score"] for name in AIMED}
                 times = ", ".join(
                     f"{name} {report['audits'][name]['displayValue']}" for name in TIMES
@@ -95,7 +68,6 @@ def main() -> int:
                 print(f"{page}, {form}: {shown} ({times})")
                 warnings.update(dict.fromkeys(report["runWarnings"]))
                 missed |= form == "desktop" and min(scores.values()) < AIM
-        server.shutdown()
     for warning in warnings:
         print(f"Lighthouse warns: {warning}")
     return int(missed)
