@@ -34,12 +34,14 @@ CHAPTERS = _chapters()
 """Slugs in the order of the chapters."""
 
 PARTS = {
+    "encoder_decoder": ("writer",),
     "attention": (
+        "scores",
         "local_attention",
         "self_attention",
         "hierarchical_attention",
         "attention_decoder",
-    )
+    ),
 }
 """Modules of ``lib`` that a chapter has beside the one with its name."""
 

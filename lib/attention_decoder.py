@@ -1,4 +1,7 @@
-"""Chapter 10: a decoder that looks at all of the encoder's outputs at every step."""
+"""Chapter 10: a decoder that looks at all of the encoder's outputs at every step.
+
+Arguments that do not fit raise ``ValueError`` naming them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,27 +10,29 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lib import tree, validate
-from lib.attention import AttendCache, Attention, Dot, Prepared, spread
+from lib.attention import AttendCache, Attention, Store, store, values_backward
 from lib.bidirectional import as_layer
 from lib.cell import Cell, Layer, Params, State
-from lib.dense import Affine
-from lib.encoder_decoder import (
-    EncoderDecoder,
+from lib.encoder_decoder import EncoderDecoder
+from lib.losses import length_mask
+from lib.scores import Dot
+from lib.writer import (
+    Bridge,
     Memory,
     Writer,
     bridge,
     bridge_backward,
     bridge_init,
+    bridge_shapes,
     hidden,
     hidden_backward,
 )
-from lib.losses import length_mask
 
 
 class AttentionDecoderParams(NamedTuple):
     """Parameters of :class:`AttentionDecoder`."""
 
-    bridge: Affine
+    bridge: Bridge
     """From C to the initial state."""
     attention: Params
     decoder: Params
@@ -37,16 +42,18 @@ class AttentionDecoderParams(NamedTuple):
 class AttentionDecoderCache(NamedTuple):
     """What :meth:`AttentionDecoder.forward` keeps."""
 
-    memory: Memory
-    prepared: Prepared
+    context: np.ndarray
+    """C (N, C)."""
+    store: Store
+    """Keys and values: the encoder's outputs."""
     state: State
     """Initial state."""
     steps: Sequence[tuple[AttendCache, Any, State]]
     """Of each step: attention's cache, the layer's, and the state before."""
     weights: np.ndarray
-    """α (T_y, N, T_x): the alignment."""
-    live: np.ndarray | None
-    """1 where i < length, else 0 (T_y, N, 1)."""
+    """α (T_y, N, T_x): the alignment; zero beyond a target's length."""
+    live: np.ndarray
+    """True where i < length (T_y, N, 1)."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +70,6 @@ class AttentionDecoder:
     memory_size, context_size : int
         Widths of the encoder's outputs, and of C, which gives the initial state.
     attention : Attention
-
-    Raises
-    ------
-    ValueError
-        Where the context vector leaves no room for the token.
 
     Equations: attention-decoder.
 
@@ -106,12 +108,14 @@ class AttentionDecoder:
             decoder=self.decoder.init(rng),
         )
 
-    def begin(self, params: AttentionDecoderParams, memory: Memory) -> tuple[Prepared, State]:
-        """Prepare the keys, once for all steps, and the state before the first."""
-        hs = memory.hs
-        prepared = self.attention.prepare(params.attention, hs, hs, memory.lengths)  # type: ignore[arg-type]
-        like = self.decoder.initial_state(len(memory.context), memory.context.dtype)
-        return prepared, bridge(params.bridge, memory.context, like)
+    def begin(self, params: AttentionDecoderParams, memory: Memory) -> tuple[Store, State]:
+        """Return what is looked at, and the state before the first step."""
+        C = validate.array("memory.context", memory.context, ("N", self.context_size))
+        hs = validate.array("memory.hs", memory.hs, ("T", len(C), self.memory_size))  # type: ignore[arg-type]
+        shapes = bridge_shapes(self.context_size, self.decoder)
+        validate.params("params.bridge", params.bridge, shapes)
+        state = bridge(params.bridge, C, self.decoder.initial_state(len(C), C.dtype))
+        return store(hs, hs, memory.lengths, names=("memory.hs", "memory.hs")), state
 
     def forward(
         self,
@@ -138,33 +142,28 @@ class AttentionDecoder:
         cache : AttentionDecoderCache
             Its ``weights`` are the alignment.
 
-        Raises
-        ------
-        ValueError
-            Where a shape does not fit.
-
         Equations: attention-decoder.
         """
-        N = validate.array("memory.context", memory.context, ("N", self.context_size)).shape[0]
-        validate.array("memory.hs", memory.hs, ("T", N, self.memory_size))  # type: ignore[arg-type]
-        T = validate.array("inputs", inputs, ("T", N, self.token_size)).shape[0]
+        seen, initial = self.begin(params, memory)
+        N = len(memory.context)
+        T, _, _ = validate.array("inputs", inputs, ("T", N, self.token_size)).shape
         lengths = validate.lengths(lengths, T, N)
-        layer = as_layer(self.decoder)
-        prepared, initial = self.begin(params, memory)
-        state, steps = initial, []
-        hs = np.empty((T, N, self.output_size), inputs.dtype)
-        for i in range(T):
-            context, attend = self.attention.attend(params.attention, hidden(state)[None], prepared)
-            x = np.concatenate([inputs[i : i + 1], context], axis=2)
+        layer, state = as_layer(self.decoder), initial
+        hs, steps = [], []
+        for y in inputs:
             before = state
-            hs[i : i + 1], state, cache = layer.forward(params.decoder, x, before)
+            c, attend = self.attention.attend(params.attention, hidden(before)[None], seen)
+            x = np.concatenate([y[None], c], axis=2)
+            h, state, cache = layer.forward(params.decoder, x, before)
+            hs.append(h)
             steps.append((attend, cache, before))
-        live = None
+        live = np.ones((T, N, 1), bool)
         if lengths is not None:
-            live = length_mask(lengths, T)[..., None].astype(hs.dtype)
-            hs *= live
+            live = length_mask(lengths, T)[..., None] > 0
         weights = np.concatenate([attend.weights for attend, _, _ in steps])
-        return hs, AttentionDecoderCache(memory, prepared, initial, steps, weights, live)
+        out = np.where(live, np.concatenate(hs), 0)
+        alpha = np.where(live, weights, 0)
+        return out, AttentionDecoderCache(memory.context, seen, initial, steps, alpha, live)
 
     def backward(
         self, params: AttentionDecoderParams, cache: AttentionDecoderCache, dhs: np.ndarray
@@ -178,48 +177,41 @@ class AttentionDecoder:
         -------
         dparams, dmemory, dinputs (T_y, N, D)
 
-        Raises
-        ------
-        ValueError
-            Where the shape of ``dhs`` does not fit.
-
         Equations: attention-decoder-backward.
         """
-        T, N = len(cache.steps), len(cache.memory.context)
+        T, N, _ = cache.live.shape
         validate.array("dhs", dhs, (T, N, self.output_size))
-        dhs = dhs if cache.live is None else dhs * cache.live
+        dhs = np.where(cache.live, dhs, 0)
         layer = as_layer(self.decoder)
         dattention = tree.zeros_like(params.attention)
         ddecoder = tree.zeros_like(params.decoder)
-        dkeys = np.zeros_like(cache.prepared.keys)
+        dkeys = np.zeros_like(cache.store.keys)
         dxs = np.empty((T, N, self.decoder.input_size), dhs.dtype)
-        dcontexts = dxs[..., self.token_size :]
+        dinputs, dcontexts = np.split(dxs, [self.token_size], axis=2)
         dstate = tree.zeros_like(cache.state)
         for i in reversed(range(T)):
             attend, step, before = cache.steps[i]
-            more, dxs[i : i + 1], dstate = layer.backward(
+            dcell, dxs[i : i + 1], dstate = layer.backward(
                 params.decoder, step, dhs[i : i + 1], dstate
             )
-            tree.add_into(ddecoder, more)
-            d = self.attention.attend_backward(params.attention, attend, dcontexts[i : i + 1])
-            tree.add_into(dattention, d.params)
-            dkeys += d.keys
-            dstate = tree.add(dstate, hidden_backward(before, d.queries[0]))
-        more, draw = self.attention.prepare_backward(params.attention, cache.prepared, dkeys)
-        tree.add_into(dattention, more)
-        dbridge, dcontext = bridge_backward(
-            params.bridge, cache.memory.context, cache.state, dstate
-        )
+            dscore, dquery, more = self.attention.attend_backward(
+                params.attention, attend, dcontexts[i : i + 1]
+            )
+            tree.add_into(ddecoder, dcell)
+            tree.add_into(dattention, dscore)
+            dkeys += more
+            dstate = tree.add(dstate, hidden_backward(before, dquery[0]))
+        dmemory = dkeys + values_backward(cache.weights, dcontexts)
+        dbridge, dC = bridge_backward(params.bridge, cache.context, cache.state, dstate)
         dparams = AttentionDecoderParams(dbridge, dattention, ddecoder)
-        dmemory = Memory(draw + spread(cache.weights, dcontexts), dcontext)
-        return dparams, dmemory, dxs[..., : self.token_size]
+        return dparams, Memory(dmemory, dC), dinputs
 
     def step(
-        self, params: AttentionDecoderParams, prepared: Prepared, x: np.ndarray, state: State
+        self, params: AttentionDecoderParams, prepared: Store, x: np.ndarray, state: State
     ) -> tuple[np.ndarray, State]:
         """Write one step from ``x`` (N, D): output (N, H) and the new state."""
-        context, _ = self.attention.attend(params.attention, hidden(state)[None], prepared)
-        joined = np.concatenate([x[None], context], axis=2)
+        c, _ = self.attention.attend(params.attention, hidden(state)[None], prepared)
+        joined = np.concatenate([x[None], c], axis=2)
         hs, state, _ = as_layer(self.decoder).forward(params.decoder, joined, state)
         return hs[0], state
 
@@ -230,18 +222,12 @@ class AttentionEncoderDecoder(EncoderDecoder):
 
     Parameters
     ----------
-    encoder, decoder, source_size, target_size, ending, end, max_length
+    encoder, decoder, source_size, target_size, ending
         As :class:`lib.encoder_decoder.EncoderDecoder`; the decoder's ``input_size`` is the
-        width of the target's embedding, plus that of the encoder's outputs, plus 1 with
-        ``ending="length"``.
+        width of the target's embedding, plus that of the encoder's outputs, plus the ending's.
     context : {"initial_state"}
         C gives the initial state; c_i comes at every step.
     attention : Attention
-
-    Raises
-    ------
-    ValueError
-        Where an option or the decoder's ``input_size`` does not fit.
 
     Equations: attention-decoder.
 
@@ -249,7 +235,7 @@ class AttentionEncoderDecoder(EncoderDecoder):
 
     Examples
     --------
-    >>> from lib.attention import Additive
+    >>> from lib.scores import Additive
     >>> from lib.rnn import RNN
     >>> attention = Attention(Additive(query_size=6, key_size=8, size=5))
     >>> model = AttentionEncoderDecoder(RNN(4, 8), RNN(5 + 8, 6), 10, 7, attention=attention)
@@ -286,5 +272,4 @@ class AttentionEncoderDecoder(EncoderDecoder):
         Equations: attention-weights.
         """
         _, cache = self.forward(params, sources, targets, source_lengths, target_lengths)
-        live = cache.writer.live
-        return cache.writer.weights if live is None else cache.writer.weights * live
+        return cache.writer.weights

@@ -1,289 +1,27 @@
 """Chapter 9: encoder–decoder: read one sequence into a context, write another from it.
 
 :class:`EncoderDecoder` joins an encoder (any layer or cell) and a decoder (any causal
-layer or cell) of independent sizes. What stands between them is a *writer*:
-:class:`ContextDecoder` hands the decoder one fixed context; ``lib.attention_decoder``
-has a writer that looks at all of the encoder's outputs, and reuses everything else here.
-``lib.search`` writes with a model through ``begin``, ``step`` and ``endings``.
+layer or cell) of independent sizes. Between them stands a *writer* of ``lib.writer``, and how
+a sequence ends is an *ending* of ``lib.endings``; ``lib.attention_decoder`` puts another
+writer in and reuses everything else here. ``lib.search`` writes with a model through
+``begin``, ``step`` and ``ending``.
+
+Arguments that do not fit raise ``ValueError`` naming them; symbols beyond a sequence's length
+may be any integers.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from lib import tree, validate
-from lib.activations import tanh_backward
+from lib import validate
 from lib.bidirectional import as_layer
 from lib.cell import Cell, Layer, Params, State
-from lib.dense import Affine, affine, affine_backward, affine_init, embed, embed_backward
-from lib.endings import ENDINGS, Predictions, log_stopping, loss
-
-CONTEXTS = ("every_step", "initial_state", "both")
-
-
-def gather(state: State, fields: Sequence[str]) -> np.ndarray:
-    """Put a state's leaves of these names side by side: (N, sum of widths)."""
-    leaves = [leaf for name, leaf in tree.named_leaves(state) if _field(name) in fields]
-    return np.concatenate(leaves, axis=1)
-
-
-def scatter(state: State, values: np.ndarray, fields: Sequence[str]) -> State:
-    """Undo :func:`gather`: ``values`` (N, …) in these leaves, the others as in ``state``."""
-    leaves, start = [], 0
-    for name, leaf in tree.named_leaves(state):
-        if _field(name) in fields:
-            leaves.append(values[:, start : start + leaf.shape[1]])
-            start += leaf.shape[1]
-        else:
-            leaves.append(leaf)
-    remaining = iter(leaves)
-    return tree.tree_map(lambda leaf: next(remaining), state)
-
-
-def _field(name: str) -> str:
-    return name.rsplit(".", 1)[-1]
-
-
-def hidden(state: State) -> np.ndarray:
-    """Put every ``h`` of a state side by side: (N, C).
-
-    The cell's own h for a cell; both directions', or all layers', where the state
-    is nested.
-
-    Equations: encoder-decoder-context.
-    """
-    return gather(state, "h")
-
-
-def hidden_backward(state: State, dhidden: np.ndarray) -> State:
-    """Gradient of :func:`hidden`: ``dhidden`` (N, C) cut up; zero where no h is."""
-    return scatter(tree.zeros_like(state), dhidden, "h")
-
-
-def bridge(params: Affine, context: np.ndarray, like: State) -> State:
-    """Turn a context (N, C) into a state of another size: s_0 = tanh(W C + b).
-
-    Parameters
-    ----------
-    params : Affine
-        W (every h and c of the state side by side, C).
-    context : array (N, C)
-    like : state
-        Gives the fields and their widths; what is neither h nor c is taken from it.
-
-    Equations: encoder-decoder-initial-state.
-    """
-    return scatter(like, np.tanh(affine(params, context)), "hc")
-
-
-def bridge_backward(
-    params: Affine, context: np.ndarray, state: State, dstate: State
-) -> tuple[Affine, np.ndarray]:
-    """Gradients of :func:`bridge` from its result: of its parameters and of ``context``.
-
-    Equations: encoder-decoder-bridge-backward.
-    """
-    dvalue = tanh_backward(gather(state, "hc"), gather(dstate, "hc"))
-    return affine_backward(params, context, dvalue)
-
-
-def bridge_init(rng: np.random.Generator, context_size: int, decoder: Cell | Layer) -> Affine:
-    """Draw a bridge's parameters from a context to a decoder's state."""
-    width = gather(decoder.initial_state(1), "hc").shape[1]
-    return affine_init(rng, context_size, width)
-
-
-class Memory(NamedTuple):
-    """What an encoder leaves for the writer; its gradient, where ``None`` means zero."""
-
-    hs: np.ndarray | None
-    """Outputs (T_x, N, H_x)."""
-    context: np.ndarray
-    """C (N, C)."""
-    lengths: np.ndarray | None = None
-    """Source lengths (N,)."""
-
-
-class Writer(Protocol):
-    """The place where a decoder meets the encoder's memory; :class:`ContextDecoder` is one."""
-
-    @property
-    def output_size(self) -> int: ...
-    @property
-    def token_size(self) -> int: ...
-    def init(self, rng: np.random.Generator) -> Params: ...
-    def forward(
-        self, params: Params, memory: Memory, inputs: np.ndarray, lengths: np.ndarray | None
-    ) -> tuple[np.ndarray, Any]: ...
-    def backward(
-        self, params: Params, cache: Any, dhs: np.ndarray
-    ) -> tuple[Params, Memory, np.ndarray]: ...
-    def begin(self, params: Params, memory: Memory) -> tuple[Any, State]: ...
-    def step(
-        self, params: Params, prepared: Any, x: np.ndarray, state: State
-    ) -> tuple[np.ndarray, State]: ...
-
-
-class ContextDecoderParams(NamedTuple):
-    """Parameters of :class:`ContextDecoder`."""
-
-    bridge: Affine | None
-    """From C to the initial state; ``None`` with ``context="every_step"``."""
-    decoder: Params
-    """The decoder layer's own."""
-
-
-class ContextDecoderCache(NamedTuple):
-    """What :meth:`ContextDecoder.forward` keeps."""
-
-    memory: Memory
-    state: State
-    """Initial state."""
-    layer: Any
-    """The decoder layer's cache."""
-
-
-@dataclass(frozen=True)
-class ContextDecoder:
-    """Writer that gives a decoder one context C, at every step, as initial state, or both.
-
-    Parameters
-    ----------
-    decoder : causal Layer or Cell
-        Its ``input_size`` is the token's width, plus C's where every step gets C.
-    context_size : int
-        Width of C.
-    context : {"every_step", "initial_state", "both"}
-
-    Raises
-    ------
-    ValueError
-        Where the context is none of these, or leaves no room for the token.
-
-    Equations: encoder-decoder-every-step, encoder-decoder-initial-state.
-
-    Source: Cho et al. (2014); Sutskever, Vinyals and Le (2014).
-    """
-
-    decoder: Cell | Layer
-    context_size: int
-    context: str = "both"
-
-    def __post_init__(self) -> None:
-        validate.positive("context_size", self.context_size)
-        validate.choice("context", self.context, CONTEXTS)
-        if self.token_size < 1:
-            raise ValueError(
-                f"decoder: expected input_size above {self.context_size}, the context's width, "
-                f"got {self.decoder.input_size}"
-            )
-
-    @property
-    def output_size(self) -> int:
-        """H."""
-        return as_layer(self.decoder).output_size
-
-    @property
-    def token_size(self) -> int:
-        """Width of the decoder's input without C."""
-        fed = self.context != "initial_state"
-        return self.decoder.input_size - (self.context_size if fed else 0)
-
-    def init(self, rng: np.random.Generator) -> ContextDecoderParams:
-        """Draw parameters."""
-        bridged = self.context != "every_step"
-        return ContextDecoderParams(
-            bridge=bridge_init(rng, self.context_size, self.decoder) if bridged else None,
-            decoder=self.decoder.init(rng),
-        )
-
-    def begin(self, params: ContextDecoderParams, memory: Memory) -> tuple[Memory, State]:
-        """Return the memory and the state before the first step.
-
-        Equations: encoder-decoder-initial-state.
-        """
-        N = len(memory.context)
-        state = self.decoder.initial_state(N, memory.context.dtype)
-        if params.bridge is not None:
-            state = bridge(params.bridge, memory.context, state)
-        return memory, state
-
-    def forward(
-        self,
-        params: ContextDecoderParams,
-        memory: Memory,
-        inputs: np.ndarray,
-        lengths: np.ndarray | None = None,
-    ) -> tuple[np.ndarray, ContextDecoderCache]:
-        """Write with given inputs (teacher forcing).
-
-        Parameters
-        ----------
-        params : ContextDecoderParams
-        memory : Memory
-        inputs : array (T_y, N, D)
-        lengths : integers (N,), optional
-
-        Returns
-        -------
-        hs : array (T_y, N, H)
-            Zero beyond a length.
-        cache : ContextDecoderCache
-
-        Raises
-        ------
-        ValueError
-            Where a shape does not fit.
-
-        Equations: encoder-decoder-every-step, encoder-decoder-initial-state.
-        """
-        N = validate.array("memory.context", memory.context, ("N", self.context_size)).shape[0]
-        validate.array("inputs", inputs, ("T", N, self.token_size))
-        _, state = self.begin(params, memory)
-        hs, _, cache = as_layer(self.decoder).forward(
-            params.decoder, self._join(inputs, memory.context), state, lengths
-        )
-        return hs, ContextDecoderCache(memory, state, cache)
-
-    def backward(
-        self, params: ContextDecoderParams, cache: ContextDecoderCache, dhs: np.ndarray
-    ) -> tuple[ContextDecoderParams, Memory, np.ndarray]:
-        """Carry ``dhs`` (T_y, N, H) back through the decoder to the context.
-
-        Returns
-        -------
-        dparams, dmemory, dinputs (T_y, N, D)
-
-        Equations: encoder-decoder-context-backward, encoder-decoder-bridge-backward.
-        """
-        ddecoder, dxs, dstate = as_layer(self.decoder).backward(params.decoder, cache.layer, dhs)
-        dcontext = np.zeros_like(cache.memory.context)
-        if self.context != "initial_state":
-            dcontext += dxs[..., self.token_size :].sum(axis=0)
-        dbridge = None
-        if params.bridge is not None:
-            dbridge, more = bridge_backward(
-                params.bridge, cache.memory.context, cache.state, dstate
-            )
-            dcontext += more
-        dparams = ContextDecoderParams(dbridge, ddecoder)
-        return dparams, Memory(None, dcontext), dxs[..., : self.token_size]
-
-    def step(
-        self, params: ContextDecoderParams, prepared: Memory, x: np.ndarray, state: State
-    ) -> tuple[np.ndarray, State]:
-        """Write one step from ``x`` (N, D): output (N, H) and the new state."""
-        xs = self._join(x[None], prepared.context)
-        hs, state, _ = as_layer(self.decoder).forward(params.decoder, xs, state)
-        return hs[0], state
-
-    def _join(self, inputs: np.ndarray, context: np.ndarray) -> np.ndarray:
-        if self.context == "initial_state":
-            return inputs
-        repeated = np.broadcast_to(context, (len(inputs), *context.shape))
-        return np.concatenate([inputs, repeated], axis=-1)
+from lib.dense import Affine, embed, embed_backward
+from lib.endings import Ending, EndSymbol, Predictions, loss
+from lib.rnn import Output, OutputParams
+from lib.writer import ContextDecoder, Memory, Writer, hidden, hidden_backward
 
 
 class EncoderDecoderParams(NamedTuple):
@@ -297,7 +35,7 @@ class EncoderDecoderParams(NamedTuple):
     """Embedding of the target's symbols (K_y + 1, D_y); the last row is the start symbol."""
     writer: Params
     """The writer's: bridge, decoder layer."""
-    output: Affine
+    output: OutputParams
     """Output layer (K_y, H)."""
     ending: Affine | None
     """Stop unit (1, H), or length (L, C)."""
@@ -341,22 +79,13 @@ class EncoderDecoder:
         Its ``input_size`` is the width of the source's embedding.
     decoder : causal Layer or Cell
         Its ``input_size`` is the width of the target's embedding, plus the context's
-        (``context_size``) where every step gets it, plus 1 with ``ending="length"``.
+        (``context_size``) where every step gets it, plus the ending's (``ending.width``).
     source_size, target_size : int
         Numbers of symbols K_x and K_y, the end symbol included.
     context : {"every_step", "initial_state", "both"}
         How the decoder gets C.
-    ending : {"symbol", "stop", "length"}
-        By the symbol ``end``; by a sigmoid unit at every step; or by predicting the
-        length τ ≤ ``max_length`` first, p(y) = p(τ) p(y | τ), each step being told the
-        part (τ − i + 1) / ``max_length`` that is left.
-    end : int
-    max_length : int, optional
-
-    Raises
-    ------
-    ValueError
-        Where a size, an option or the decoder's ``input_size`` does not fit.
+    ending : Ending
+        How a sequence ends: :class:`lib.endings.EndSymbol`, ``StopUnit`` or ``LengthFirst``.
 
     Equations: encoder-decoder-embedding, encoder-decoder-context, encoder-decoder-output.
 
@@ -378,17 +107,12 @@ class EncoderDecoder:
     source_size: int
     target_size: int
     context: str = "both"
-    ending: str = "symbol"
-    end: int = 0
-    max_length: int | None = None
+    ending: Ending = EndSymbol()
 
     def __post_init__(self) -> None:
         validate.positive("source_size", self.source_size)
         validate.positive("target_size", self.target_size)
-        validate.choice("ending", self.ending, ENDINGS)
-        validate.integers("end", np.asarray(self.end), (), 0, self.target_size - 1)
-        if self.ending == "length":
-            validate.positive("max_length", self.max_length)  # type: ignore[arg-type]
+        self.ending.check(self.target_size)
         if self.embedding_size < 1:
             raise ValueError(
                 f"decoder: expected input_size with room for the target's embedding, "
@@ -403,7 +127,7 @@ class EncoderDecoder:
     @property
     def embedding_size(self) -> int:
         """Width of the target's embedding."""
-        return self.writer.token_size - (self.ending == "length")
+        return self.writer.token_size - self.ending.width
 
     @property
     def start(self) -> int:
@@ -415,36 +139,42 @@ class EncoderDecoder:
         """What stands between the encoder's memory and the decoder."""
         return ContextDecoder(self.decoder, self.context_size, self.context)
 
+    @property
+    def output(self) -> Output:
+        """The output layer: logits c + V s."""
+        return Output(self.writer.output_size, self.target_size)
+
     def init(self, rng: np.random.Generator) -> EncoderDecoderParams:
         """Draw parameters; embeddings from a standard normal distribution."""
-        H = self.writer.output_size
-        ending = None
-        if self.ending == "stop":
-            ending = affine_init(rng, H, 1)
-        elif self.max_length is not None and self.ending == "length":
-            ending = affine_init(rng, self.context_size, self.max_length)
+        ending = self.ending.init(rng, self.writer.output_size, self.context_size)
         return EncoderDecoderParams(
             source=rng.standard_normal((self.source_size, self.encoder.input_size)),
             encoder=self.encoder.init(rng),
             target=rng.standard_normal((self.target_size + 1, self.embedding_size)),
             writer=self.writer.init(rng),
-            output=affine_init(rng, H, self.target_size),
+            output=self.output.init(rng),
             ending=ending,
         )
+
+    def _check(self, params: EncoderDecoderParams) -> None:
+        """Check what is not the encoder's or the writer's to check."""
+        K, H = self.target_size, self.writer.output_size
+        source = (self.source_size, self.encoder.input_size)
+        validate.params("params.source", params.source, source)
+        validate.params("params.target", params.target, (K + 1, self.embedding_size))
+        validate.params("params.output", params.output, OutputParams((K, H), (K,)))  # type: ignore[arg-type]
+        ending = self.ending.shapes(H, self.context_size)
+        validate.params("params.ending", params.ending, ending)
 
     def encode(
         self, params: EncoderDecoderParams, sources: np.ndarray, lengths: np.ndarray | None = None
     ) -> tuple[Memory, EncodeCache]:
         """Read ``sources``, integers (T_x, N), of ``lengths`` (N,) where padded.
 
-        Raises
-        ------
-        ValueError
-            Where a symbol, a shape or a length does not fit.
-
         Equations: encoder-decoder-embedding, encoder-decoder-context.
         """
-        sources = validate.integers("sources", sources, ("T", "N"), 0, self.source_size - 1)
+        self._check(params)
+        sources, lengths = _symbols("sources", sources, "N", self.source_size, lengths)
         hs, state, cache = as_layer(self.encoder).forward(
             params.encoder, embed(params.source, sources), None, lengths
         )
@@ -486,29 +216,22 @@ class EncoderDecoder:
         predictions : Predictions
         cache : EncoderDecoderCache
 
-        Raises
-        ------
-        ValueError
-            Where a symbol, a shape or a length does not fit.
-
         Equations: encoder-decoder-teacher-forcing, encoder-decoder-output.
         """
         memory, encode_cache = self.encode(params, sources, source_lengths)
-        N = len(memory.context)
-        targets = validate.integers("targets", targets, ("T", N), 0, self.target_size - 1)
-        T = len(targets)
-        target_lengths = validate.lengths(target_lengths, T, N)
+        C = memory.context
+        targets, lengths = _symbols("targets", targets, len(C), self.target_size, target_lengths)
+        T, N = targets.shape
         previous = np.concatenate([np.full((1, N), self.start), targets[:-1]])
-        remaining = None
-        if self.ending == "length":
-            lengths = np.full(N, T) if target_lengths is None else target_lengths
-            remaining = lengths - np.arange(T)[:, None]
-        inputs = self._inputs(params, previous, remaining)
-        hs, writer_cache = self.writer.forward(params.writer, memory, inputs, target_lengths)
-        predictions = self._read_out(params, hs, memory.context)
-        return predictions, EncoderDecoderCache(
-            encode_cache, memory.context, previous, writer_cache, hs
+        remaining = (T if lengths is None else lengths) - np.arange(T)[:, None]
+        inputs = self.ending.tell(
+            embed(params.target, previous), np.broadcast_to(remaining, (T, N))
         )
+        hs, writer_cache = self.writer.forward(params.writer, memory, inputs, lengths)
+        tokens, _ = self.output.forward(params.output, hs)
+        stop, length = self.ending.stop(params.ending, hs), self.ending.length(params.ending, C)
+        cache = EncoderDecoderCache(encode_cache, C, previous, writer_cache, hs)
+        return Predictions(tokens, stop, length), cache
 
     def backward(
         self, params: EncoderDecoderParams, cache: EncoderDecoderCache, dpredictions: Predictions
@@ -525,25 +248,18 @@ class EncoderDecoder:
         -------
         dparams : EncoderDecoderParams
 
-        Raises
-        ------
-        ValueError
-            Where a shape does not fit.
-
         Equations: encoder-decoder-output-backward, encoder-decoder-context-backward.
         """
-        K = self.target_size
-        validate.array("dpredictions.tokens", dpredictions.tokens, (*cache.hs.shape[:2], K))
-        doutput, dhs = affine_backward(params.output, cache.hs, dpredictions.tokens)
-        dending = dcontext = None
-        if params.ending is not None and dpredictions.stop is not None:
-            dending, more = affine_backward(params.ending, cache.hs, dpredictions.stop[..., None])
-            dhs += more
-        if params.ending is not None and dpredictions.length is not None:
-            dending, dcontext = affine_backward(params.ending, cache.context, dpredictions.length)
-        dwriter, dmemory, dinputs = self.writer.backward(params.writer, cache.writer, dhs)
-        if dcontext is not None:
-            dmemory = dmemory._replace(context=dmemory.context + dcontext)
+        wanted = (*cache.hs.shape[:2], self.target_size)
+        validate.array("dpredictions.tokens", dpredictions.tokens, wanted)
+        doutput, dhs = self.output.backward(params.output, cache.hs, dpredictions.tokens)
+        dending, dhs_ending, dC_ending = self.ending.backward(
+            params.ending, cache.hs, cache.context, dpredictions
+        )
+        dwriter, dmemory, dinputs = self.writer.backward(
+            params.writer, cache.writer, dhs + dhs_ending
+        )
+        dmemory = dmemory._replace(context=dmemory.context + dC_ending)
         dtarget = embed_backward(params.target, cache.previous, dinputs[..., : self.embedding_size])
         dsource, dencoder = self.encode_backward(params, cache.encode, dmemory)
         return EncoderDecoderParams(dsource, dencoder, dtarget, dwriter, doutput, dending)
@@ -581,12 +297,10 @@ class EncoderDecoder:
         state
             The decoder's, before its first step.
         length : array (N, L) or None
-            Logits of each length, with ``ending="length"``.
+            Logits of each length, where it comes first.
         """
         memory, _ = self.encode(params, sources, lengths)
-        length = None
-        if self.ending == "length":
-            length = affine(params.ending, memory.context)  # type: ignore[arg-type]
+        length = self.ending.length(params.ending, memory.context)
         return *self.writer.begin(params.writer, memory), length
 
     def step(
@@ -607,7 +321,7 @@ class EncoderDecoder:
         previous : integers (N,)
             ``self.start`` at the first step.
         remaining : integers (N,), optional
-            Steps left, this one included, with ``ending="length"``.
+            Steps left, this one included, where the length comes first.
 
         Returns
         -------
@@ -615,42 +329,18 @@ class EncoderDecoder:
             Without a time axis: tokens (N, K), stop (N,).
         state
         """
-        x = self._inputs(params, previous, remaining)
+        x = self.ending.tell(embed(params.target, previous), remaining)
         h, state = self.writer.step(params.writer, prepared, x, state)
-        return self._read_out(params, h, None), state
+        tokens, _ = self.output.forward(params.output, h)
+        return Predictions(tokens, self.ending.stop(params.ending, h)), state
 
-    def endings(
-        self, predictions: Predictions, remaining: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Log-probability of going on, and of ending, after each symbol: both (N, K).
 
-        Equations: encoder-decoder-end-symbol, encoder-decoder-stop, encoder-decoder-length.
-        """
-        shape = predictions.tokens.shape
-        if predictions.stop is not None:
-            log_go, log_end = log_stopping(predictions.stop)
-            return np.broadcast_to(log_go[:, None], shape), np.broadcast_to(log_end[:, None], shape)
-        if self.ending == "length":
-            ends = np.broadcast_to(remaining[:, None] == 1, shape)  # type: ignore[index]
-        else:
-            ends = np.broadcast_to(np.arange(shape[1]) == self.end, shape)
-        return np.where(ends, -np.inf, 0.0), np.where(ends, 0.0, -np.inf)
-
-    def _inputs(
-        self, params: EncoderDecoderParams, previous: np.ndarray, remaining: np.ndarray | None
-    ) -> np.ndarray:
-        inputs = embed(params.target, previous)
-        if self.ending != "length":
-            return inputs
-        left = np.asarray(remaining / self.max_length, inputs.dtype)  # type: ignore[operator]
-        return np.concatenate([inputs, left[..., None]], axis=-1)
-
-    def _read_out(
-        self, params: EncoderDecoderParams, hs: np.ndarray, context: np.ndarray | None
-    ) -> Predictions:
-        stop = length = None
-        if self.ending == "stop":
-            stop = affine(params.ending, hs)[..., 0]  # type: ignore[arg-type]
-        if self.ending == "length" and context is not None:
-            length = affine(params.ending, context)  # type: ignore[arg-type]
-        return Predictions(affine(params.output, hs), stop, length)
+def _symbols(
+    name: str, value: np.ndarray, batch: int | str, size: int, lengths: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Check symbols (T, N) below ``size`` and their lengths; 0 stands beyond a length."""
+    validate.shape(name, value, ("T", batch))
+    T, N = np.shape(value)
+    lengths = validate.lengths(lengths, T, N)
+    live = None if lengths is None else np.arange(T)[:, None] < lengths
+    return validate.integers(name, value, (T, N), 0, size - 1, live), lengths

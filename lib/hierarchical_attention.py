@@ -1,4 +1,8 @@
-"""Chapter 10: words pooled into sentences, and sentences into documents."""
+"""Chapter 10: words pooled into sentences, and sentences into documents.
+
+Arguments that do not fit raise ``ValueError`` naming them; what stands beyond a length may be
+anything.
+"""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -6,10 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lib import initializers, validate
-from lib.activations import softmax_backward, tanh_backward
-from lib.attention import dot_products, key_mask, masked_softmax, spread, weighted_sum
+from lib.activations import softmax_backward
+from lib.attention import masked_softmax, store
 from lib.bidirectional import as_layer
 from lib.cell import Cell, Layer, Params
+from lib.losses import length_mask
+from lib.scores import einsum
 
 
 class PoolingParams(NamedTuple):
@@ -28,8 +34,8 @@ class PoolingCache(NamedTuple):
 
     hs: np.ndarray
     """(T, N, H)."""
-    tanh: np.ndarray
-    """(T, N, A)."""
+    u: np.ndarray
+    """tanh(W h + b) (T, N, A)."""
     weights: np.ndarray
     """(N, T)."""
 
@@ -55,6 +61,11 @@ class AttentionPooling:
         validate.positive("input_size", self.input_size)
         validate.positive("size", self.size)
 
+    def shapes(self) -> PoolingParams:
+        """Return the shape of each parameter."""
+        A, H = self.size, self.input_size
+        return PoolingParams(W=(A, H), b=(A,), u=(A,))  # type: ignore[arg-type]
+
     def init(self, rng: np.random.Generator) -> PoolingParams:
         """Draw parameters."""
         A, H = self.size, self.input_size
@@ -75,40 +86,32 @@ class AttentionPooling:
         weights : array (N, T)
         cache : PoolingCache
 
-        Raises
-        ------
-        ValueError
-            Where a shape or length does not fit.
-
         Equations: attention-pooling.
         """
-        T, N, _ = validate.array("hs", hs, ("T", "N", self.input_size)).shape
-        tanh = np.tanh(hs @ params.W.T + params.b)
-        weights = masked_softmax((tanh @ params.u).T, key_mask(T, N, lengths))
-        return weighted_sum(weights[None], hs)[0], weights, PoolingCache(hs, tanh, weights)
+        validate.params("params", params, self.shapes())
+        validate.floating("hs", hs, ("T", "N", self.input_size))
+        hs, _, mask, _ = store(hs, hs, lengths, names=("hs", "hs"))
+        u = np.tanh(hs @ params.W.T + params.b)
+        weights = masked_softmax((u @ params.u).T, mask)
+        return einsum("nt,tnh->nh", weights, hs), weights, PoolingCache(hs, u, weights)
 
     def backward(
         self, params: PoolingParams, cache: PoolingCache, dpooled: np.ndarray
     ) -> tuple[PoolingParams, np.ndarray]:
         """Carry ``dpooled`` (N, H) back: gradients of params and ``hs``.
 
-        Raises
-        ------
-        ValueError
-            Where the shape of ``dpooled`` does not fit.
-
         Equations: attention-pooling-backward.
         """
-        hs, tanh, weights = cache
+        hs, u, weights = cache
         validate.array("dpooled", dpooled, hs.shape[1:])
-        dscores = softmax_backward(weights, dot_products(dpooled[None], hs)[0]).T
-        da = tanh_backward(tanh, dscores[..., None] * params.u)
+        dscores = softmax_backward(weights, einsum("nh,tnh->nt", dpooled, hs)).T
+        delta = (1 - u**2) * params.u * dscores[..., None]
         dparams = PoolingParams(
-            W=da.reshape(-1, self.size).T @ hs.reshape(-1, self.input_size),
-            b=da.sum(axis=(0, 1)),
-            u=dscores.reshape(-1) @ tanh.reshape(-1, self.size),
+            W=einsum("tna,tnh->ah", delta, hs),
+            b=delta.sum(axis=(0, 1)),
+            u=einsum("tn,tna->a", dscores, u),
         )
-        return dparams, spread(weights[None], dpooled[None]) + da @ params.W
+        return dparams, einsum("nt,nh->tnh", weights, dpooled) + delta @ params.W
 
 
 class HierarchicalParams(NamedTuple):
@@ -151,11 +154,6 @@ class HierarchicalAttention:
         Usually bidirectional GRUs; the second reads what is pooled of the first.
     word_size, sentence_size : int
         Widths of the context vectors u_w and u_s.
-
-    Raises
-    ------
-    ValueError
-        Where the second layer's input is not of the first one's output size.
 
     Equations: attention-hierarchical.
 
@@ -223,23 +221,19 @@ class HierarchicalAttention:
         weights : HierarchicalWeights
         cache : HierarchicalCache
 
-        Raises
-        ------
-        ValueError
-            Where a shape or length does not fit.
-
         Equations: attention-hierarchical.
         """
-        T, L, N, D = validate.array("xs", xs, ("T", "L", "N", self.words.input_size)).shape
-        sentence_lengths = validate.lengths(sentence_lengths, L, N)
-        flat_lengths = None
-        if word_lengths is not None:
-            word_lengths = np.asarray(word_lengths)
-            validate.shape("word_lengths", word_lengths, (L, N))
-            if sentence_lengths is not None:
-                real = np.arange(L)[:, None] < sentence_lengths
-                word_lengths = np.where(real, word_lengths, 1)
-            flat_lengths = word_lengths.reshape(L * N)
+        D = self.words.input_size
+        T, L, N, _ = validate.floating("xs", xs, ("T", "L", "N", D)).shape
+        sentence_lengths = validate.lengths(sentence_lengths, L, N, "sentence_lengths")
+        real = np.ones((L, N), bool)
+        if sentence_lengths is not None:
+            real = length_mask(sentence_lengths, L) > 0
+        word_lengths = np.full((L, N), T) if word_lengths is None else word_lengths
+        word_lengths = validate.integers("word_lengths", word_lengths, (L, N), 1, T, real)
+        flat_lengths = word_lengths.reshape(L * N)
+        live = (np.arange(T)[:, None, None] < word_lengths) & real
+        xs = validate.array("xs", xs, xs.shape, live)
         hs, _, words = as_layer(self.words).forward(
             params.words, xs.reshape(T, L * N, D), None, flat_lengths
         )
@@ -259,11 +253,6 @@ class HierarchicalAttention:
         self, params: HierarchicalParams, cache: HierarchicalCache, ddocuments: np.ndarray
     ) -> tuple[HierarchicalParams, np.ndarray]:
         """Carry ``ddocuments`` (N, G) back: gradients of params and ``xs``.
-
-        Raises
-        ------
-        ValueError
-            Where the shape of ``ddocuments`` does not fit.
 
         Equations: attention-hierarchical-backward.
         """

@@ -5,18 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib import initializers, tree, validate
-from lib.activations import sigmoid, softmax_backward, tanh_backward
-from lib.attention import (
-    AttendCache,
-    Attended,
-    Attention,
-    Prepared,
-    dot_products,
-    masked_softmax,
-    weighted_sum,
-)
+from lib import initializers, validate
+from lib.activations import sigmoid, softmax_backward
+from lib.attention import AttendCache, Attention, Store, masked_softmax
 from lib.cell import Params
+from lib.scores import einsum
 
 
 class LocalParams(NamedTuple):
@@ -35,16 +28,14 @@ class WindowCache(NamedTuple):
 
     queries: np.ndarray
     """(S, N, Q)."""
-    hidden: np.ndarray
+    z: np.ndarray
     """tanh(W q) (S, N, A)."""
     fraction: np.ndarray
-    """σ(v·tanh(W q)) (S, N)."""
-    lengths: np.ndarray
-    """(N,)."""
+    """ς = σ(v·z) (S, N)."""
     distance: np.ndarray
     """t − p (S, N, T)."""
     gauss: np.ndarray
-    """exp(−(t − p)² / 2σ²) (S, N, T)."""
+    """g = exp(−(t − p)² / 2σ²) (S, N, T)."""
     other: np.ndarray
     """What the Gaussian multiplied (S, N, T): softmax weights, or scores."""
 
@@ -66,11 +57,6 @@ class LocalAttention(Attention):
         softmax over all keys. A score of 0 is then what a far key gets, and where near
         keys score below 0 the far ones win: it is here for comparison.
 
-    Raises
-    ------
-    ValueError
-        Where a size, the width or the form is none of these.
-
     Equations: attention-local-position, attention-local-window.
 
     Source: Luong, Pham and Manning (2015), section 3.2, eq. 9 and 10 (local-p).
@@ -85,8 +71,13 @@ class LocalAttention(Attention):
         validate.positive("query_size", self.query_size)
         validate.positive("size", self.size)
         validate.choice("form", self.form, ("luong", "notes"))
-        if not self.width >= 1:
+        if validate.positive_number("width", self.width) < 1:
             raise ValueError(f"width: expected a number of at least 1, got {self.width!r}")
+
+    def shapes(self) -> LocalParams:
+        """Return the shape of each parameter."""
+        A, Q = self.size, self.query_size
+        return LocalParams(self.score.shapes(), v=(A,), W=(A, Q))  # type: ignore[arg-type]
 
     def init(self, rng: np.random.Generator) -> LocalParams:
         """Draw parameters."""
@@ -96,82 +87,63 @@ class LocalAttention(Attention):
             W=initializers.uniform(rng, (self.size, self.query_size), self.query_size),
         )
 
-    def prepare(
-        self,
-        params: LocalParams,
-        keys: np.ndarray,
-        values: np.ndarray,
-        lengths: np.ndarray | None = None,
-        mask: np.ndarray | None = None,
-    ) -> Prepared:
-        """As :meth:`lib.attention.Attention.prepare`."""
-        return super().prepare(params.score, keys, values, lengths, mask)
-
-    def prepare_backward(
-        self, params: LocalParams, prepared: Prepared, dkeys: np.ndarray
-    ) -> tuple[LocalParams, np.ndarray]:
-        """As :meth:`lib.attention.Attention.prepare_backward`."""
-        dscore, dkeys = super().prepare_backward(params.score, prepared, dkeys)
-        return tree.zeros_like(params)._replace(score=dscore), dkeys
-
     def attend(
-        self, params: LocalParams, queries: np.ndarray, prepared: Prepared
+        self, params: LocalParams, queries: np.ndarray, into: Store
     ) -> tuple[np.ndarray, AttendCache]:
         """Compute the contexts (S, N, V) of queries (S, N, Q).
 
         Equations: attention-local-position, attention-local-window.
         """
-        validate.array("queries", queries, ("S", len(prepared.lengths), self.query_size))
-        tanh = np.tanh(queries @ params.W.T)
-        fraction = sigmoid(tanh @ params.v)
-        steps = np.arange(1, len(prepared.keys) + 1)
-        place = prepared.lengths.astype(queries.dtype) * fraction
-        distance = steps.astype(queries.dtype) - place[..., None]
-        gauss = np.exp(distance**2 * (-2 / self.width**2))
-        scores, cache = self.score.forward(params.score, queries, prepared.keys)
+        validate.params("params", params, self.shapes())
+        validate.array("queries", queries, ("S", len(into.lengths), self.query_size))
+        z = np.tanh(queries @ params.W.T)
+        fraction = sigmoid(z @ params.v)
+        place = into.lengths.astype(queries.dtype) * fraction
+        steps = np.arange(1, len(into.keys) + 1, dtype=queries.dtype)
+        distance = steps - place[..., None]
+        gauss = np.exp(-2 * (distance / float(self.width)) ** 2)
+        scores, cache = self.score.forward(params.score, queries, into.keys)
         if self.form == "luong":
             near = np.abs(distance) <= self.width
-            mask = near if prepared.mask is None else near & prepared.mask
-            other = masked_softmax(scores, mask)
+            other = masked_softmax(scores, near if into.mask is None else near & into.mask)
             weights = other * gauss
         else:
             other = scores
-            weights = masked_softmax(scores * gauss, prepared.mask)
-        window = WindowCache(queries, tanh, fraction, prepared.lengths, distance, gauss, other)
-        context = weighted_sum(weights, prepared.values)
-        return context, AttendCache(prepared.values, weights, cache, window)
+            weights = masked_softmax(scores * gauss, into.mask)
+        window = WindowCache(queries, z, fraction, distance, gauss, other)
+        context = einsum("snt,tnv->snv", weights, into.values)
+        return context, AttendCache(into, weights, cache, window)
 
     def attend_backward(
         self,
         params: LocalParams,
         cache: AttendCache,
         dcontext: np.ndarray,
-        dweights: np.ndarray | None = None,
-    ) -> Attended:
+        dweights: np.ndarray | float = 0.0,
+    ) -> tuple[LocalParams, np.ndarray, np.ndarray]:
         """Carry ``dcontext`` back, through the window's place too.
 
         The window's two ends are steps: the gradient is that between the jumps.
 
         Equations: attention-local-backward.
         """
-        window: WindowCache = cache.window
-        dweights = dot_products(dcontext, cache.values) + (0 if dweights is None else dweights)
+        into, weights, score, window = cache
+        queries, z, fraction, distance, gauss, other = window
+        dalpha = einsum("snv,tnv->snt", dcontext, into.values) + dweights
         if self.form == "luong":
-            dgauss = dweights * window.other
-            dscores = softmax_backward(window.other, dweights * window.gauss)
+            dgauss = dalpha * other
+            dscores = softmax_backward(other, dalpha * gauss)
         else:
-            dproduct = softmax_backward(cache.weights, dweights)
-            dgauss = dproduct * window.other
-            dscores = dproduct * window.gauss
-        dscore, dqueries, dkeys = self.score.backward(params.score, cache.score, dscores)
-        dplace = (dgauss * window.gauss * window.distance).sum(axis=-1) * (4 / self.width**2)
-        s = window.fraction
-        da = dplace * window.lengths.astype(s.dtype) * s * (1 - s)
-        dtanh = tanh_backward(window.hidden, da[..., None] * params.v)
-        flat = dtanh.reshape(-1, self.size)
+            dproduct = softmax_backward(weights, dalpha)
+            dgauss = dproduct * other
+            dscores = dproduct * gauss
+        dscore, dqueries, dkeys = self.score.backward(params.score, score, dscores)
+        dplace = (dgauss * gauss * distance).sum(axis=-1) * (4 / float(self.width) ** 2)
+        epsilon = dplace * into.lengths.astype(dplace.dtype) * fraction * (1 - fraction)
+        da = epsilon[..., None] * params.v * (1 - z**2)
         dparams = LocalParams(
             score=dscore,
-            v=da.reshape(-1) @ window.hidden.reshape(-1, self.size),
-            W=flat.T @ window.queries.reshape(-1, self.query_size),
+            v=einsum("sn,sna->a", epsilon, z),
+            W=einsum("sna,snq->aq", da, queries),
         )
-        return Attended(dparams, dqueries + dtanh @ params.W, dkeys)
+        return dparams, dqueries + da @ params.W, dkeys

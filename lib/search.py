@@ -1,8 +1,8 @@
 """Writing a sequence with a trained model: greedily, by sampling, by beam search.
 
-Any model will do that has ``begin``, ``step``, ``endings``, ``start`` and
-``target_size`` as ``lib.encoder_decoder.EncoderDecoder`` has them: which of the three
-ways ends a sequence is the model's business.
+Any model will do that has ``begin``, ``step``, ``ending``, ``start`` and
+``target_size`` as ``lib.encoder_decoder.EncoderDecoder`` has them: how a sequence ends is the
+ending's business. Arguments that do not fit raise ``ValueError`` naming them.
 """
 
 from collections.abc import Callable
@@ -121,7 +121,9 @@ def _write(
     while live.any() and len(written) < max_length:
         predictions, state = model.step(params, prepared, tokens, state, remaining)
         tokens = np.where(live, pick(predictions.tokens), 0)
-        go_or_end = np.stack(model.endings(predictions, remaining), axis=-1)[rows, tokens]
+        go_or_end = np.stack(model.ending.log_probabilities(predictions, remaining), axis=-1)[
+            rows, tokens
+        ]
         ends = pick(go_or_end)
         gained = log_softmax(predictions.tokens)[rows, tokens] + go_or_end[rows, ends]
         total += np.where(live, gained, 0)
@@ -201,7 +203,9 @@ def beam_search(
         flat_remaining = None if remaining is None else remaining.ravel()
         predictions, state = model.step(params, prepared, tokens, state, flat_remaining)
         log_p = log_softmax(predictions.tokens.astype(np.float64))[..., None]
-        candidates = log_p + np.stack(model.endings(predictions, flat_remaining), axis=-1)
+        candidates = log_p + np.stack(
+            model.ending.log_probabilities(predictions, flat_remaining), axis=-1
+        )
         candidates = (totals[..., None] + candidates.reshape(N, W, 2 * K)).reshape(N, -1)
         top = np.argsort(-candidates, axis=1, kind="stable")[:, :W]
         totals = np.take_along_axis(candidates, top, axis=1)

@@ -1,4 +1,8 @@
-"""Chapter 10: attention without recurrence: queries, keys and values, several heads, positions."""
+"""Chapter 10: attention without recurrence: queries, keys and values, several heads, positions.
+
+Arguments that do not fit raise ``ValueError`` naming them; what no query may see may be
+anything.
+"""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -6,30 +10,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lib import initializers, validate
-from lib.attention import (
-    Attention,
-    AttentionCache,
-    NoParams,
-    ScaledDot,
-    Score,
-    causal_mask,
-    check_mask,
-    key_mask,
-)
+from lib.attention import Attention, AttentionCache, causal_mask, check_mask, store
 from lib.cell import Params, State
 from lib.dense import Affine, affine, affine_backward, affine_init
 from lib.losses import length_mask
+from lib.scores import NoParams, ScaledDot, Score, einsum
 
 
 class ProjectedParams(NamedTuple):
     """Parameters of :class:`ProjectedAttention`."""
 
-    query: np.ndarray
-    """(K, Q)."""
-    key: np.ndarray
-    """(K, M)."""
-    value: np.ndarray
-    """(K, M)."""
+    WQ: np.ndarray
+    """Of queries (K, Q)."""
+    WK: np.ndarray
+    """Of keys (K, M)."""
+    WV: np.ndarray
+    """Of values (K, M)."""
     score: Params
     """The score's."""
 
@@ -77,13 +73,18 @@ class ProjectedAttention:
         """K."""
         return self.size
 
+    def shapes(self) -> ProjectedParams:
+        """Return the shape of each parameter."""
+        K, Q, M = self.size, self.query_size, self.memory_size
+        return ProjectedParams((K, Q), (K, M), (K, M), self.score.shapes())  # type: ignore[arg-type]
+
     def init(self, rng: np.random.Generator) -> ProjectedParams:
         """Draw parameters."""
         K, Q, M = self.size, self.query_size, self.memory_size
         return ProjectedParams(
-            query=initializers.uniform(rng, (K, Q), Q),
-            key=initializers.uniform(rng, (K, M), M),
-            value=initializers.uniform(rng, (K, M), M),
+            WQ=initializers.uniform(rng, (K, Q), Q),
+            WK=initializers.uniform(rng, (K, M), M),
+            WV=initializers.uniform(rng, (K, M), M),
             score=self.score.init(rng),
         )
 
@@ -113,24 +114,15 @@ class ProjectedAttention:
         weights : array (S, N, T)
         cache : ProjectedCache
 
-        Raises
-        ------
-        ValueError
-            Where a shape does not fit or the mask leaves a query nothing.
-
         Equations: attention-queries-keys-values.
         """
-        N = validate.array("queries", queries, ("S", "N", self.query_size)).shape[1]
-        validate.array("memory", memory, ("T", N, self.memory_size))
-        ys, weights, cache = Attention(self.score).forward(
-            params.score,
-            queries @ params.query.T,
-            memory @ params.key.T,
-            memory @ params.value.T,
-            lengths,
-            mask,
-        )
-        return ys, weights, ProjectedCache(queries, memory, cache)
+        validate.params("params", params, self.shapes())
+        _, N, _ = validate.array("queries", queries, ("S", "N", self.query_size)).shape
+        validate.floating("memory", memory, ("T", N, self.memory_size))
+        m, _, mask, _ = store(memory, memory, lengths, mask, ("memory", "memory"))
+        q, k, v = queries @ params.WQ.T, m @ params.WK.T, m @ params.WV.T
+        ys, weights, cache = Attention(self.score).forward(params.score, q, k, v, mask=mask)
+        return ys, weights, ProjectedCache(queries, m, cache)
 
     def backward(
         self,
@@ -140,23 +132,16 @@ class ProjectedAttention:
     ) -> tuple[ProjectedParams, np.ndarray, np.ndarray]:
         """Carry ``dys`` (S, N, K) back: gradients of params, ``queries`` and ``memory``.
 
-        Raises
-        ------
-        ValueError
-            Where the shape of ``dys`` does not fit.
-
         Equations: attention-queries-keys-values-backward.
         """
         dscore, dq, dk, dv = Attention(self.score).backward(params.score, cache.attention, dys)
-        flat_queries = cache.queries.reshape(-1, self.query_size)
-        flat_memory = cache.memory.reshape(-1, self.memory_size)
         dparams = ProjectedParams(
-            query=dq.reshape(-1, self.size).T @ flat_queries,
-            key=dk.reshape(-1, self.size).T @ flat_memory,
-            value=dv.reshape(-1, self.size).T @ flat_memory,
+            WQ=einsum("snk,snq->kq", dq, cache.queries),
+            WK=einsum("tnk,tnm->km", dk, cache.memory),
+            WV=einsum("tnk,tnm->km", dv, cache.memory),
             score=dscore,
         )
-        return dparams, dq @ params.query, dk @ params.key + dv @ params.value
+        return dparams, dq @ params.WQ, dk @ params.WK + dv @ params.WV
 
 
 class MultiHeadParams(NamedTuple):
@@ -184,11 +169,6 @@ class MultiHead:
     query_size, memory_size, heads : int
         Q, a multiple of ``heads``, is the width of the output too, as in PyTorch.
 
-    Raises
-    ------
-    ValueError
-        Where Q is no multiple of ``heads``.
-
     Equations: attention-multi-head.
 
     Source: Vaswani et al. (2017), section 3.2.2.
@@ -210,6 +190,11 @@ class MultiHead:
     def output_size(self) -> int:
         """Q."""
         return self.query_size
+
+    def shapes(self) -> MultiHeadParams:
+        """Return the shape of each parameter."""
+        Q, M = self.query_size, self.memory_size
+        return MultiHeadParams(*(Affine((Q, inputs), (Q,)) for inputs in (Q, M, M, Q)))  # type: ignore[arg-type]
 
     def init(self, rng: np.random.Generator) -> MultiHeadParams:
         """Draw parameters."""
@@ -242,9 +227,10 @@ class MultiHead:
 
         Equations: attention-multi-head.
         """
+        validate.params("params", params, self.shapes())
         S, N, _ = validate.array("queries", queries, ("S", "N", self.query_size)).shape
-        T = validate.array("memory", memory, ("T", N, self.memory_size)).shape[0]
-        mask = key_mask(T, N, lengths, mask)
+        T, _, _ = validate.floating("memory", memory, ("T", N, self.memory_size)).shape
+        memory, _, mask, _ = store(memory, memory, lengths, mask, ("memory", "memory"))
         if mask is not None:
             mask = np.repeat(np.broadcast_to(check_mask(mask, (S, N, T)), (S, N, T)), self.heads, 1)
         context, weights, cache = Attention(ScaledDot()).forward(
@@ -263,11 +249,6 @@ class MultiHead:
         self, params: MultiHeadParams, cache: ProjectedCache, dys: np.ndarray
     ) -> tuple[MultiHeadParams, np.ndarray, np.ndarray]:
         """Carry ``dys`` (S, N, Q) back: gradients of params, ``queries`` and ``memory``.
-
-        Raises
-        ------
-        ValueError
-            Where the shape of ``dys`` does not fit.
 
         Equations: attention-multi-head-backward.
         """
@@ -289,8 +270,8 @@ class SelfAttentionCache(NamedTuple):
     inner: ProjectedCache
     weights: np.ndarray
     """(T, N, T), or (T, N, heads, T)."""
-    live: np.ndarray | None
-    """1 where t < length, else 0 (T, N, 1)."""
+    live: np.ndarray
+    """True where t < length (T, N, 1)."""
 
 
 @dataclass(frozen=True)
@@ -306,11 +287,6 @@ class SelfAttention:
         With ``memory_size`` equal to ``query_size``.
     causal : bool
         Whether step i looks at t ≤ i only, as a decoder must.
-
-    Raises
-    ------
-    ValueError
-        Where the two sizes differ.
 
     Equations: attention-self, attention-causal-mask.
 
@@ -354,20 +330,17 @@ class SelfAttention:
     ) -> tuple[np.ndarray, State, SelfAttentionCache]:
         """Run over ``xs`` (T, N, D): outputs (T, N, K), no state, cache with ``weights``.
 
-        Raises
-        ------
-        ValueError
-            Where a shape or length does not fit.
-
         Equations: attention-self, attention-causal-mask.
         """
-        mask = causal_mask(len(xs)) if self.causal else None
-        ys, weights, inner = self.attention.forward(params, xs, xs, lengths, mask)
-        live = None
+        T, N, _ = validate.floating("xs", xs, ("T", "N", self.input_size)).shape
+        live = np.ones((T, N, 1), bool)
+        lengths = validate.lengths(lengths, T, N)
         if lengths is not None:
-            live = length_mask(lengths, len(xs))[..., None].astype(xs.dtype)
-            ys = ys * live
-        return ys, (), SelfAttentionCache(inner, weights, live)
+            live = length_mask(lengths, T)[..., None] > 0
+        xs = validate.finite("xs", xs, xs.shape, live[..., 0])
+        mask = causal_mask(T) if self.causal else None
+        ys, weights, inner = self.attention.forward(params, xs, xs, lengths, mask)
+        return np.where(live, ys, 0), (), SelfAttentionCache(inner, weights, live)
 
     def backward(
         self,
@@ -378,14 +351,10 @@ class SelfAttention:
     ) -> tuple[Params, np.ndarray, State]:
         """Carry ``dys`` (T, N, K) back: gradients of params and ``xs``, no state.
 
-        Raises
-        ------
-        ValueError
-            Where the shape of ``dys`` does not fit.
-
         Equations: attention-self-backward.
         """
-        dys = dys if cache.live is None else dys * cache.live
+        validate.array("dys", dys, (*cache.live.shape[:2], self.output_size))
+        dys = np.where(cache.live, dys, 0)
         dparams, dqueries, dmemory = self.attention.backward(params, cache.inner, dys)
         return dparams, dqueries + dmemory, ()
 
@@ -397,11 +366,6 @@ def positions(steps: int, size: int) -> np.ndarray:
     ----------
     steps, size : int
         T and D.
-
-    Raises
-    ------
-    ValueError
-        Where a size is below 1.
 
     Equations: attention-positions.
 

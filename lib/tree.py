@@ -13,7 +13,8 @@ import numpy as np
 Tree = TypeVar("Tree")
 
 
-def _rebuild(node: Any, children: list[Any]) -> Any:
+def rebuild(node: Any, children: list[Any]) -> Any:
+    """Make a node of the type of ``node`` from other children."""
     return type(node)(*children) if hasattr(node, "_fields") else tuple(children)
 
 
@@ -32,7 +33,7 @@ def tree_map(function: Callable[..., Any], tree: Tree, *rest: Any) -> Tree:
                     f"trees: expected {type(tree).__name__} of {len(tree)} fields, "
                     f"got {type(other).__name__}"
                 )
-        return _rebuild(
+        return rebuild(
             tree,
             [tree_map(function, *children) for children in zip(tree, *rest, strict=True)],
         )

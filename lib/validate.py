@@ -134,6 +134,22 @@ def floats(name: str, value: np.ndarray) -> np.ndarray:
     return value
 
 
+def finite(
+    name: str, value: np.ndarray, expected: Sequence[Dim], where: np.ndarray | None = None
+) -> np.ndarray:
+    """Check as :func:`array` does, and that no number is infinite.
+
+    Raises
+    ------
+    ValueError
+        As :func:`array`, and where a number is infinite.
+    """
+    value = array(name, value, expected, where)
+    if not np.isfinite(value).all():
+        raise ValueError(f"{name}: expected finite numbers of shape {_describe(expected)}, got inf")
+    return value
+
+
 def params(name: str, value: object, shapes: object) -> None:
     """Check the types, fields, exact shapes and dtypes of a tree of parameters.
 
@@ -153,7 +169,7 @@ def params(name: str, value: object, shapes: object) -> None:
     ValueError
         Naming the first field that differs.
     """
-    if shapes is not None and type(shapes) is tuple and all(isinstance(n, int) for n in shapes):
+    if type(shapes) is tuple and all(isinstance(n, (int, np.integer)) for n in shapes):
         floating(name, value, shapes)  # type: ignore[arg-type]
         return
     for key, child, expected in _fields(name, value, shapes):

@@ -9,30 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib import gradient_check, tree
-from lib.attention import (
-    Additive,
-    Attention,
-    Cosine,
-    Dot,
-    General,
-    ScaledDot,
-    causal_mask,
-    key_mask,
-    masked_softmax,
-)
+from lib.attention import Attention, causal_mask, key_mask, masked_softmax
 from lib.attention_decoder import AttentionDecoder, AttentionEncoderDecoder
 from lib.bidirectional import Bidirectional
 from lib.deep import Stacked
-from lib.encoder_decoder import Memory
-from lib.endings import ENDINGS, loss
+from lib.endings import EndSymbol, LengthFirst, StopUnit, loss
 from lib.gru import GRU
 from lib.hierarchical_attention import AttentionPooling, HierarchicalAttention
 from lib.local_attention import LocalAttention
 from lib.lstm import LSTM
 from lib.peephole import PeepholeLSTM
 from lib.rnn import RNN
+from lib.scores import Additive, Cosine, Dot, General, ScaledDot
 from lib.search import beam_search, greedy
 from lib.self_attention import MultiHead, ProjectedAttention, SelfAttention, positions
+from lib.writer import Memory
 
 SCORES = {
     "cosine": (Cosine(), 3, 3),
@@ -43,6 +34,7 @@ SCORES = {
 }
 each_score = pytest.mark.parametrize(("score", "Q", "H"), SCORES.values(), ids=SCORES)
 LENGTHS = np.array([5, 2])
+ENDINGS = {"symbol": EndSymbol(), "stop": StopUnit(), "length": LengthFirst(4)}
 quick = settings(max_examples=25, deadline=None, derandomize=True)
 
 
@@ -507,10 +499,9 @@ def build(encoder=None, cell=RNN, score=None, ending="symbol", local=False):
     width = getattr(encoder, "output_size", None) or encoder.hidden_size
     score = Additive(5, width, 3) if score is None else score
     attention = LocalAttention(score, 5, 3, width=2.0) if local else Attention(score)
-    decoder = cell(3 + width + (ending == "length"), 5)
-    model = AttentionEncoderDecoder(
-        encoder, decoder, 6, 4, ending=ending, max_length=4, attention=attention
-    )
+    ending = ENDINGS[ending]
+    decoder = cell(3 + width + ending.width, 5)
+    model = AttentionEncoderDecoder(encoder, decoder, 6, 4, ending=ending, attention=attention)
     rng = np.random.default_rng(7)
     return model, normal(rng, model.init(rng), 0.6)
 
@@ -569,7 +560,7 @@ def test_decoder_step_by_step():
     hs, cache = model.writer.forward(params.writer, memory, inputs)
     own = params.writer
     state = RNN(7, 5).initial_state(3)
-    state = state._replace(h=np.tanh(memory.context @ own.bridge.W.T + own.bridge.b))
+    state = state._replace(h=np.tanh(memory.context @ own.bridge.P.T + own.bridge.p))
     for i in range(3):
         for n in range(3):
             h = memory.hs[: PADDED[0][n], n]
@@ -697,6 +688,7 @@ def test_bad_input():
     cache = attention.forward(params, queries, keys, values)[2]
     model, its = build()
     rng = np.random.default_rng(0)
+    additive = Additive(2, 3, 4)
     projected, heads = ProjectedAttention(4, 3, 2), MultiHead(4, 3, 2)
     pooling = AttentionPooling(3, 2)
     pooling_params = pooling.init(rng)
@@ -709,11 +701,11 @@ def test_bad_input():
         ("queries", lambda: attention.forward(params, queries[..., :2], keys, values)),
         ("queries", lambda: attention.forward(params, queries[0, 0], keys, values)),
         ("queries", lambda: general.forward(general.init(rng), queries, keys, values)),
-        ("queries", lambda: Additive(2, 3, 4).forward(None, queries, keys)),
+        ("queries", lambda: additive.forward(additive.init(rng), queries, keys)),
         ("queries", lambda: local.forward(local.init(rng), queries, keys, values)),
         ("keys", lambda: attention.forward(params, queries, keys[0], values)),
-        ("keys", lambda: General(3, 2).prepare(None, keys)),
-        ("keys", lambda: Additive(3, 2, 4).prepare(None, keys)),
+        ("keys", lambda: General(3, 2).forward(General(3, 2).init(rng), queries, keys)),
+        ("keys", lambda: additive.forward(additive.init(rng), queries, keys[..., :2])),
         ("values", lambda: attention.forward(params, queries, keys, values[:3])),
         ("lengths", lambda: attention.forward(params, queries, keys, values, np.array([6, 1]))),
         ("lengths", lambda: key_mask(3, 2, np.array([0, 3]))),

@@ -9,39 +9,40 @@ import torch
 
 from lib import gradient_check, tree
 from lib.deep import Stacked
-from lib.dense import Affine, embed, embed_backward
-from lib.encoder_decoder import (
-    CONTEXTS,
-    ContextDecoder,
-    EncoderDecoder,
-    Memory,
-    bridge,
-    hidden,
-    hidden_backward,
-)
-from lib.endings import ENDINGS, Predictions, log_likelihood, loss
+from lib.dense import embed, embed_backward
+from lib.encoder_decoder import EncoderDecoder
+from lib.endings import EndSymbol, LengthFirst, Predictions, StopUnit, log_likelihood, loss
 from lib.gru import GRU
 from lib.lstm import LSTM
 from lib.peephole import ClockworkRNN, DepthGatedLSTM
 from lib.rnn import RNN
 from lib.search import beam_search, greedy, sample
+from lib.writer import (
+    CONTEXTS,
+    Bridge,
+    ContextDecoder,
+    Memory,
+    bridge,
+    hidden,
+    hidden_backward,
+)
 
 SOURCE_LENGTHS = np.array([5, 2, 4])
 TARGET_LENGTHS = np.array([1, 3, 2])
+ENDINGS = {"symbol": EndSymbol(), "stop": StopUnit(), "length": LengthFirst(4)}
 
 
 def normal(rng, like, scale=0.6):
     return tree.tree_map(lambda leaf: scale * rng.standard_normal(leaf.shape), like)
 
 
-def build(context="both", ending="symbol", cell=RNN, encoder=None, hidden_size=5, **options):
+def build(context="both", ending="symbol", cell=RNN, encoder=None, hidden_size=5):
     """A model whose sizes all differ, with random weights and biases."""
     encoder = cell(2, 4) if encoder is None else encoder
     width = hidden(encoder.initial_state(1)).shape[1]
-    extra = (width if context != "initial_state" else 0) + (ending == "length")
-    if ending == "length":
-        options.setdefault("max_length", 4)
-    model = EncoderDecoder(encoder, cell(3 + extra, hidden_size), 6, 4, context, ending, **options)
+    ending = ENDINGS[ending]
+    extra = (width if context != "initial_state" else 0) + ending.width
+    model = EncoderDecoder(encoder, cell(3 + extra, hidden_size), 6, 4, context, ending)
     rng = np.random.default_rng(7)
     return model, normal(rng, model.init(rng))
 
@@ -134,11 +135,11 @@ def test_agrees_with_torch():
 
     zero = torch.zeros(3, 4, dtype=torch.float64)
     _, (context, _) = run(at.encoder, at.source[torch.tensor(sources)], (zero, zero))
-    joined = torch.tanh(context @ at.writer.bridge.W.T + at.writer.bridge.b)
+    joined = torch.tanh(context @ at.writer.bridge.P.T + at.writer.bridge.p)
     previous = torch.tensor(np.concatenate([np.full((1, 3), 4), targets[:-1]]))
     inputs = torch.cat([at.target[previous], context.expand(3, 3, 4)], dim=2)
     hs, _ = run(at.writer.decoder, inputs, joined.split(5, dim=1))
-    logits = hs @ at.output.W.T + at.output.b
+    logits = hs @ at.output.V.T + at.output.c
     expected = torch.nn.functional.cross_entropy(
         logits.reshape(9, 4), torch.tensor(targets).reshape(9), reduction="sum"
     )
@@ -170,10 +171,10 @@ def test_context_is_every_h_and_the_last_within_the_length():
 def test_bridge_fills_every_field():
     rng = np.random.default_rng(1)
     like = LSTM(2, 3).initial_state(2)
-    params = Affine(rng.standard_normal((6, 4)), rng.standard_normal(6))
+    params = Bridge(rng.standard_normal((6, 4)), rng.standard_normal(6))
     context = rng.standard_normal((2, 4))
     state = bridge(params, context, like)
-    expected = np.tanh(context @ params.W.T + params.b)
+    expected = np.tanh(context @ params.P.T + params.p)
     np.testing.assert_allclose(np.concatenate(state, axis=1), expected, atol=1e-15)
     assert type(state) is type(like)
 
@@ -217,8 +218,8 @@ def everything(model, params, sources, limit):
         all_of = [
             tokens
             for tokens in itertools.product(range(model.target_size), repeat=length)
-            if model.ending != "symbol"
-            or [k == model.end for k in tokens] == [False] * (length - 1) + [True]
+            if model.ending != EndSymbol()
+            or [k == 0 for k in tokens] == [False] * (length - 1) + [True]
         ]
         y = np.array(all_of).T
         predictions, _ = model.forward(params, np.repeat(sources, len(all_of), axis=1), y)
@@ -236,7 +237,7 @@ def test_probabilities_of_all_sequences_sum_to_one(ending):
     sources, _ = data(N=1)
     total = np.exp(list(everything(model, params, sources, 4).values())).sum()
     if ending != "length":
-        symbols = [k for k in range(4) if ending != "symbol" or k != model.end]
+        symbols = [k for k in range(4) if ending != "symbol" or k != 0]
         for tokens in itertools.product(symbols, repeat=4):
             y = np.array(tokens)[:, None]
             predictions, _ = model.forward(params, sources, y)
@@ -335,7 +336,7 @@ def test_temperature():
 
 def test_a_cut_off_sequence_is_marked():
     model, params = build()
-    params = params._replace(output=params.output._replace(b=np.array([-50.0, 0, 1, 0])))
+    params = params._replace(output=params.output._replace(c=np.array([-50.0, 0, 1, 0])))
     sources, _ = data()
     for got in (
         greedy(model, params, sources, max_length=3),
@@ -433,9 +434,8 @@ def test_bad_input():
             model, params, sources, width=1, max_length=2, length_penalty=-1
         ),
         "context": lambda: build("sometimes"),
-        "ending": lambda: build(ending="never"),
-        "max_length: ": lambda: EncoderDecoder(RNN(2, 2), RNN(6, 2), 3, 3, ending="length"),
-        "end": lambda: EncoderDecoder(RNN(2, 2), RNN(6, 2), 3, 3, end=3),
+        "longest": lambda: LengthFirst(0),
+        "end": lambda: EncoderDecoder(RNN(2, 2), RNN(6, 2), 3, 3, ending=EndSymbol(3)),
         "decoder": lambda: EncoderDecoder(RNN(2, 4), RNN(4, 2), 3, 3),
         "memory.context": lambda: ContextDecoder(RNN(5, 2), 3).forward(
             None, Memory(None, np.zeros((2, 4))), np.zeros((1, 2, 2))
