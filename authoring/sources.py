@@ -52,7 +52,7 @@ KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3
 
 
 class SourceError(CourseError):
-    """A notebook source that is missing, broken, or does not follow CONTRIBUTING.md."""
+    """A notebook source that is missing, broken, or does not follow solutions/README.md."""
 
 
 class Exercise(NamedTuple):
