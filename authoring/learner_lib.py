@@ -43,7 +43,7 @@ def withhold(source: str, names: list[str], slug: str) -> str:
     source : str
         A module's text.
     names : list of str
-        ``"cross_entropy"`` or ``"RNN.retreat"``.
+        ``"cross_entropy"`` or ``"RNN.step_backward"``.
     slug : str
         The chapter in which learners write them.
 

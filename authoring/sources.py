@@ -34,6 +34,13 @@ CHAPTERS = _chapters()
 """Slugs in the order of the chapters."""
 
 PARTS = {
+    "rnn": ("fused_rnn", "networks", "output_to_hidden", "writing"),
+    "vanishing_gradients": ("time_scales",),
+    "lstm": ("fused_lstm",),
+    "gru": ("fused_gru",),
+    "peephole": ("fused_peephole", "lstm_variants", "clockwork"),
+    "bidirectional": ("grids",),
+    "deep": ("deep_transition", "paths"),
     "encoder_decoder": ("writer",),
     "attention": (
         "scores",

@@ -26,7 +26,7 @@ class Equation(NamedTuple):
     page: str
     """``"book/rnn"``; empty where no page defines the label."""
     functions: tuple[str, ...]
-    """``"lib.rnn.RNN.advance"``."""
+    """``"lib.rnn.RNN.step"``."""
     tests: tuple[str, ...]
     """``"tests/lib/test_rnn.py::test_states"``."""
     exercises: tuple[str, ...]

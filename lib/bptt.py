@@ -1,37 +1,118 @@
 """Chapter 2: backpropagation through time, the one scan that every cell runs in.
 
 :class:`Truncated` and :class:`Checkpointed` wrap it; teacher forcing of output→hidden
-networks is ``lib.rnn.OutputToHidden.forward_forced``. Online training over a long
+networks is ``lib.output_to_hidden.OutputToHidden.forward_forced``. Online training over a long
 stream needs no class: run a layer over one chunk after the other, hand the last state to
 the next chunk, and start each backward pass without ``dstate``. That is the gradient of
 ``Truncated(layer, k, k)`` in pieces.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import unwrap
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lib import tree, validate
-from lib.cell import Cell, HoistedCell, Layer, Params, State
+from lib.cell import Cache, Cell, Kernel, Layer, Params, State, Wrapper, require_causal
+from lib.masks import cover, live_steps
+
+
+def scan(
+    cell: Cell, params: Params, xs: np.ndarray, state: State, live: np.ndarray | None = None
+) -> tuple[np.ndarray, State, Cache]:
+    """Run a cell over a sequence, step by step.
+
+    Parameters
+    ----------
+    cell : Cell
+    params : the cell's parameters
+    xs : array (T, N, D)
+    state : the cell's state
+    live : bool (T, N), optional
+        True where a step is no padding: elsewhere the output is zero, and the state stays.
+
+    Returns
+    -------
+    ys : array (T, N, H)
+    state
+        The last state of each row.
+    cache
+        The cell's cache with the time axis in front of every array.
+
+    Equations: rnn-recurrence, rnn-mask.
+    """
+    step = unwrap(type(cell).step)
+    hs, caches = [], []
+    for t, x in enumerate(xs):
+        new, cache = step(cell, params, x, state)
+        state = new if live is None else tree.where(live[t], new, state)
+        hs.append(new.h)
+        caches.append(cache)
+    return cover(np.stack(hs), live), state, tree.stack(caches)
+
+
+def scan_backward(
+    cell: Cell,
+    params: Params,
+    cache: Cache,
+    dys: np.ndarray,
+    dstate: State,
+    live: np.ndarray | None = None,
+) -> tuple[Params, np.ndarray, State]:
+    """Go back over a sequence, step by step, and add up what the steps say.
+
+    Parameters
+    ----------
+    cell : Cell
+    params : the cell's parameters
+    cache : what :func:`scan` returned
+    dys : array (T, N, H)
+    dstate : the cell's state
+        Gradient of the last state.
+    live : bool (T, N), optional
+
+    Returns
+    -------
+    dparams, dxs (T, N, D), dstate
+
+    Equations: bptt-hidden, bptt-parameters, bptt-input.
+    """
+    step_backward = unwrap(type(cell).step_backward)
+    dparams, dxs = tree.zeros_like(params), []
+    for t in reversed(range(len(dys))):
+        error = after = dstate._replace(h=dstate.h + dys[t])
+        if live is not None:
+            error = tree.where(live[t], after, tree.zeros_like(after))
+        dparams_t, dx, dstate = step_backward(cell, params, tree.at(cache, t), error)
+        if live is not None:
+            dstate = tree.where(live[t], dstate, after)
+        dparams = tree.add(dparams, dparams_t)
+        dxs.append(dx)
+    return dparams, np.stack(dxs[::-1]), dstate
+
+
+SCAN = Kernel(scan, scan_backward)
+"""The kernel of every cell that has no faster one."""
 
 
 class RecurrentCache(NamedTuple):
     """What a scan keeps for its backward pass."""
 
-    xs: np.ndarray
-    """Inputs (T, N, D)."""
-    steps: Sequence[Any]
-    """The cell's cache of each step."""
-    lengths: np.ndarray | None
-    """Lengths (N,), or ``None`` where all are T."""
+    steps: Any
+    """The cell's cache with the time axis in front: every array (T, N, …)."""
+    live: np.ndarray | None
+    """True where a step is no padding (T, N), or ``None`` where none is."""
 
 
 @dataclass(frozen=True)
 class Recurrent:
     """Run a cell over a sequence, and backpropagate through time.
+
+    By the cell's kernel where it has one, by :func:`scan` otherwise. What is kept for the
+    backward pass is a copy: nothing that is passed in or handed out is part of it.
 
     Parameters
     ----------
@@ -50,6 +131,8 @@ class Recurrent:
     """
 
     cell: Cell
+
+    causal = True
 
     @property
     def input_size(self) -> int:
@@ -94,36 +177,18 @@ class Recurrent:
             The last state of each row.
         cache : RecurrentCache
 
-        Raises
-        ------
-        ValueError
-            Where a shape, dtype or length does not fit.
-
         Equations: rnn-recurrence, rnn-mask.
         """
-        validate.array("xs", xs, ("T", "N", self.input_size))
-        T, N, _ = xs.shape
-        lengths = validate.lengths(lengths, T, N)
-        if state is None:
-            state = self.initial_state(N, xs.dtype)
-        else:
-            validate.same_tree("state", state, self.initial_state(N, xs.dtype))
-        advance = self._advance(params, xs)
-        ends = np.full(N, T) if lengths is None else lengths
-        unpadded = ends.min()
-        ys = np.empty((T, N, self.output_size), xs.dtype)
-        steps = []
-        for t in range(T):
-            new, cache = advance(t, state)
-            if t < unpadded:
-                state = new
-                ys[t] = new.h
-            else:
-                live = ends > t
-                state = tree.where(live, new, state)
-                ys[t] = np.where(live[:, None], new.h, 0)
-            steps.append(cache)
-        return ys, state, RecurrentCache(xs, steps, lengths)
+        T, N, D = validate.floating("xs", xs, ("T", "N", self.input_size)).shape
+        dtype = xs.dtype.newbyteorder("=")
+        validate.params("params", params, self.cell.shapes(), dtype)
+        zero = self.initial_state(N, dtype)
+        state = zero if state is None else state
+        validate.same_tree("state", state, zero, dtype)
+        live = None if lengths is None else live_steps(lengths, T, N)
+        xs = np.array(validate.array("xs", xs, (T, N, D), where=live), dtype, order="C")
+        ys, state, cache = self._kernel(T).forward(self.cell, params, xs, state, live)
+        return ys, state, RecurrentCache(cache, live)
 
     def backward(
         self,
@@ -148,71 +213,34 @@ class Recurrent:
         dparams, dxs (T, N, D), dstate
             Gradients of the parameters, the inputs and the initial state.
 
-        Raises
-        ------
-        ValueError
-            Where a shape or dtype does not fit.
-
         Equations: bptt-hidden, bptt-parameters, bptt-input.
         """
-        xs, _, lengths = cache
-        T, N, _ = xs.shape
-        validate.array("dys", dys, (T, N, self.output_size))
-        if dstate is None:
-            dstate = self.initial_state(N, xs.dtype)
-        else:
-            validate.same_tree("dstate", dstate, self.initial_state(N, xs.dtype))
-        retreat, collect = self._retreat(params, cache)
-        ends = np.full(N, T) if lengths is None else lengths
-        unpadded = ends.min()
-        for t in reversed(range(T)):
-            incoming = dstate._replace(h=dstate.h + dys[t])
-            if t < unpadded:
-                dstate = retreat(t, incoming)
-            else:
-                live = ends > t
-                incoming = tree.where(live, incoming, tree.zeros_like(incoming))
-                dstate = tree.where(live, retreat(t, incoming), dstate)
-        dparams, dxs = collect()
-        return dparams, dxs, dstate
+        steps, live = cache
+        T, N, dtype = _sizes(steps)
+        dys = validate.array("dys", dys, (T, N, self.output_size), live, dtype)
+        validate.params("params", params, self.cell.shapes(), dtype)
+        zero = self.initial_state(N, dtype)
+        dstate = zero if dstate is None else dstate
+        validate.same_tree("dstate", dstate, zero, dtype)
+        return self._kernel(T).backward(self.cell, params, steps, dys, dstate, live)
 
-    def _advance(self, params: Params, xs: np.ndarray) -> Callable[[int, State], tuple[State, Any]]:
-        """Make the function of t and the state that takes step t."""
-        cell = self.cell
-        if isinstance(cell, HoistedCell):
-            if len(xs) > 4:
-                # h @ W.T reads a transposed W up to twice as fast where W.T, not W, is laid
-                # out row by row; a few steps would not repay the copy
-                params = tree.tree_map(
-                    lambda leaf: np.asfortranarray(leaf) if leaf.ndim == 2 else leaf, params
-                )
-            projected = cell.project(params, xs)
-            return lambda t, state: cell.advance(params, projected[t], state)
-        return lambda t, state: cell.step(params, xs[t], state)
+    def _kernel(self, steps: int) -> Kernel:
+        """Choose how to run: a few steps would not repay what a kernel prepares.
 
-    def _retreat(
-        self, params: Params, cache: RecurrentCache
-    ) -> tuple[Callable[[int, State], State], Callable[[], tuple[Params, np.ndarray]]]:
-        """Make the function that goes back over step t, and that which sums up at the end."""
-        cell, (xs, steps, _) = self.cell, cache
-        if isinstance(cell, HoistedCell):
-            deltas = np.empty((*xs.shape[:2], cell.gate_width(params)), xs.dtype)
-            return (
-                lambda t, dstate: cell.retreat(params, steps[t], dstate, deltas[t])[1],
-                lambda: cell.collect(params, deltas, xs, steps),
-            )
-        dparams, dxs = tree.zeros_like(params), np.empty_like(xs)
+        A class that inherits a kernel may have changed the step that it computes.
+        """
+        own = self.cell.kernel if "kernel" in vars(type(self.cell)) else None
+        return own if own is not None and steps > 4 else SCAN
 
-        def step_back(t: int, dstate: State) -> State:
-            more, dxs[t], dstate = cell.step_backward(params, steps[t], dstate)
-            tree.add_into(dparams, more)
-            return dstate
 
-        return step_back, lambda: (dparams, dxs)
+def _sizes(steps: Any) -> tuple[int, int, Any]:
+    """Return T, N and the dtype of a cell's cache over a sequence."""
+    kept = tree.leaves(steps)[0]
+    return *kept.shape[:2], kept.dtype
 
 
 @dataclass(frozen=True)
-class Truncated:
+class Truncated(Wrapper):
     """Truncated backpropagation through time: the same forward pass, a cheaper gradient.
 
     Every ``k1`` steps, and at the end, the losses since the last time are carried back over
@@ -228,7 +256,7 @@ class Truncated:
     Raises
     ------
     ValueError
-        Where ``k2`` is below ``k1``, or either below 1.
+        Where ``layer`` is another, ``k2`` is below ``k1``, or either below 1.
 
     Equations: bptt-truncated.
 
@@ -240,28 +268,12 @@ class Truncated:
     k2: int
 
     def __post_init__(self) -> None:
+        if not isinstance(self.layer, Recurrent):
+            raise ValueError(f"layer: expected Recurrent, got {type(self.layer).__name__}")
         validate.positive("k1", self.k1)
         validate.positive("k2", self.k2)
         if self.k2 < self.k1:
             raise ValueError(f"k2: expected at least k1 = {self.k1}, got {self.k2}")
-
-    @property
-    def input_size(self) -> int:
-        """D."""
-        return self.layer.input_size
-
-    @property
-    def output_size(self) -> int:
-        """H."""
-        return self.layer.output_size
-
-    def init(self, rng: np.random.Generator) -> Params:
-        """Draw the layer's parameters."""
-        return self.layer.init(rng)
-
-    def initial_state(self, batch_size: int, dtype: Any = np.float64) -> State:
-        """Return the layer's zero state."""
-        return self.layer.initial_state(batch_size, dtype)
 
     def forward(
         self,
@@ -285,27 +297,20 @@ class Truncated:
         ``dstate`` enters with the window in which a row ends; what is returned for the initial
         state comes from the windows that reach it.
 
-        Raises
-        ------
-        ValueError
-            Where a shape or dtype does not fit.
-
         Equations: bptt-truncated.
         """
-        xs, steps, lengths = cache
-        T, N, _ = xs.shape
-        validate.array("dys", dys, (T, N, self.output_size))
-        dparams, dxs = tree.zeros_like(params), np.zeros_like(xs)
-        none = dinitial = self.initial_state(N, xs.dtype)
+        steps, live = cache
+        T, N, dtype = _sizes(steps)
+        validate.array("dys", dys, (T, N, self.output_size), dtype=dtype)
+        dparams, dxs = tree.zeros_like(params), np.zeros((T, N, self.input_size), dtype)
+        none = dinitial = self.initial_state(N, dtype)
         dstate = none if dstate is None else dstate
-        validate.same_tree("dstate", dstate, none)
-        ends = np.full(N, T) if lengths is None else lengths
+        validate.same_tree("dstate", dstate, none, dtype)
+        ends = np.full(N, T) if live is None else live.sum(axis=0)
         for first in range(0, T, self.k1):
             end = min(first + self.k1, T)
             start = max(end - self.k2, 0)
-            window = RecurrentCache(
-                xs[start:end], steps[start:end], None if lengths is None else lengths - start
-            )
+            window = tree.at(cache, slice(start, end))
             losses = dys[start:end].copy()
             losses[: first - start] = 0
             over = (first < ends) & (ends <= end)
@@ -333,7 +338,7 @@ class CheckpointedCache(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Checkpointed:
+class Checkpointed(Wrapper):
     """Run a layer in segments, keep their first states only, and run each again to go back.
 
     With √T segments of √T steps the caches take O(√T) memory in place of O(T), for one
@@ -342,14 +347,14 @@ class Checkpointed:
     Parameters
     ----------
     layer : Layer
-        Any that reads forward in time: ``Recurrent``, or a stack of them.
+        Any that is causal: ``Recurrent``, or a stack of them.
     every : int, optional
         Steps of a segment; ⌈√T⌉ where not given.
 
     Raises
     ------
     ValueError
-        Where ``every`` is below 1.
+        Where ``layer`` is not causal or ``every`` below 1.
 
     Equations: bptt-checkpointing.
 
@@ -360,26 +365,9 @@ class Checkpointed:
     every: int | None = None
 
     def __post_init__(self) -> None:
+        require_causal("layer", self.layer)
         if self.every is not None:
             validate.positive("every", self.every)
-
-    @property
-    def input_size(self) -> int:
-        """D."""
-        return self.layer.input_size
-
-    @property
-    def output_size(self) -> int:
-        """H."""
-        return self.layer.output_size
-
-    def init(self, rng: np.random.Generator) -> Params:
-        """Draw the layer's parameters."""
-        return self.layer.init(rng)
-
-    def initial_state(self, batch_size: int, dtype: Any = np.float64) -> State:
-        """Return the layer's zero state."""
-        return self.layer.initial_state(batch_size, dtype)
 
     def forward(
         self,
@@ -388,20 +376,13 @@ class Checkpointed:
         state: State | None = None,
         lengths: np.ndarray | None = None,
     ) -> tuple[np.ndarray, State, CheckpointedCache]:
-        """Run over ``xs`` (T, N, D): outputs (T, N, H), last state, cache.
-
-        Raises
-        ------
-        ValueError
-            Where a shape, dtype or length does not fit.
-        """
+        """Run over ``xs`` (T, N, D): outputs (T, N, H), last state, cache."""
         T, N, _ = validate.array("xs", xs, ("T", "N", self.input_size)).shape
         lengths = validate.lengths(lengths, T, N)
         every = self.every or math.ceil(math.sqrt(T))
         state = self.initial_state(N, xs.dtype) if state is None else state
         starts, ys = [], np.empty((T, N, self.output_size), xs.dtype)
         for first in range(0, T, every):
-            # a copy: a state may be a view into a whole segment's buffer, which would stay
             starts.append(tree.tree_map(np.copy, state))
             piece = slice(first, first + every)
             ys[piece], state, _ = self._segment(params, xs[piece], state, lengths, first)
@@ -416,16 +397,11 @@ class Checkpointed:
     ) -> tuple[Params, np.ndarray, State]:
         """Carry ``dys`` (T, N, H) back, segment by segment: dparams, dxs (T, N, D), dstate.
 
-        Raises
-        ------
-        ValueError
-            Where a shape or dtype does not fit.
-
         Equations: bptt-checkpointing.
         """
         xs, starts, lengths, every = cache
         T, N, _ = xs.shape
-        validate.array("dys", dys, (T, N, self.output_size))
+        validate.array("dys", dys, (T, N, self.output_size), dtype=xs.dtype)
         dstate = tree.zeros_like(starts[0]) if dstate is None else dstate
         dparams, dxs = tree.zeros_like(params), np.empty_like(xs)
         for first, start in reversed(list(zip(range(0, T, every), starts, strict=True))):
@@ -435,7 +411,7 @@ class Checkpointed:
             more, dxs[piece], dbefore = self.layer.backward(
                 params,
                 inner,
-                dys[piece] * live[:, None],
+                np.where(live[:, None], dys[piece], dys.dtype.type(0)),
                 tree.where(live, dstate, tree.zeros_like(dstate)),
             )
             dstate = tree.where(live, dbefore, dstate)
@@ -450,4 +426,4 @@ class Checkpointed:
             return self.layer.forward(params, xs, state)
         live = lengths > first
         ys, new, cache = self.layer.forward(params, xs, state, np.clip(lengths - first, 1, len(xs)))
-        return ys * live[:, None], tree.where(live, new, state), cache
+        return np.where(live[:, None], ys, ys.dtype.type(0)), tree.where(live, new, state), cache

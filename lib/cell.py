@@ -4,44 +4,118 @@ A :class:`Cell` is one time step, a :class:`Layer` a whole sequence. Both are fr
 dataclasses that hold sizes and options only: parameters, states and caches are
 passed in and handed back, so nothing is hidden and nothing is modified.
 
-:class:`HoistedCell` splits a step at the place where speed is to be had: the
-input's matrix product does not depend on the state, so ``lib.bptt.Recurrent`` makes
-it once for all time steps, and the parameters' sums over time once at the end.
+A cell is written as equations are. Where a loop over its steps is too slow, it has a
+:class:`Kernel`, which computes the same for a whole sequence.
+
+Arguments that do not fit raise ``ValueError`` naming them, here and in all of ``lib``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from lib import validate
+from lib import initializers, tree, validate
 
 Params = Any
 State = Any
 Cache = Any
 
 
-@runtime_checkable
-class Cell(Protocol):
-    """One time step of a recurrent network."""
+class Kernel(NamedTuple):
+    """A cell over a whole sequence: what ``lib.bptt.scan`` and ``scan_backward`` compute.
+
+    ``live`` (T, N) marks the steps that are no padding; ``None`` stands for all. Padding in
+    ``xs`` and ``dys`` is zero.
+    """
+
+    forward: Callable[..., tuple[np.ndarray, State, Cache]]
+    """``(cell, params, xs, state, live)`` → ys (T, N, H), the last state, and the cell's
+    cache with the time axis in front of every array."""
+    backward: Callable[..., tuple[Params, np.ndarray, State]]
+    """``(cell, params, cache, dys, dstate, live)`` → dparams, dxs (T, N, D), dstate."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One time step of a recurrent network.
+
+    A cell defines :meth:`shapes`, :meth:`initial_state`, :meth:`step` and
+    :meth:`step_backward`. The last two are the equations alone: whatever calls them by
+    these names gets their arguments checked first, and a scan checks once for all steps.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        D and H.
+    """
+
+    input_size: int
+    hidden_size: int
+
+    def __post_init__(self) -> None:
+        validate.positive("input_size", self.input_size)
+        validate.positive("hidden_size", self.hidden_size)
+
+    def __init_subclass__(cls) -> None:
+        for name, checked in (("step", _checked_step), ("step_backward", _checked_backward)):
+            if name in vars(cls):
+                setattr(cls, name, checked(vars(cls)[name]))
 
     @property
-    def input_size(self) -> int: ...
-    @property
-    def hidden_size(self) -> int: ...
+    def kernel(self) -> Kernel | None:
+        """The fast form, where there is one."""
+        return None
+
+    def shapes(self) -> Params:
+        """Return the parameters' shapes, in the parameters' own type."""
+        raise NotImplementedError
+
     def init(self, rng: np.random.Generator) -> Params:
-        """Draw parameters."""
+        """Draw parameters from U(−1/√H, 1/√H), as PyTorch does."""
+        return initializers.uniform_tree(rng, self.shapes(), self.hidden_size)
 
     def initial_state(self, batch_size: int, dtype: Any = np.float64) -> State:
         """Return the zero state: every field (N, H)."""
+        raise NotImplementedError
 
     def step(self, params: Params, x: np.ndarray, state: State) -> tuple[State, Cache]:
         """Advance one step: ``x`` (N, D), every field of ``state`` (N, H)."""
+        raise NotImplementedError
 
     def step_backward(
         self, params: Params, cache: Cache, dstate: State
     ) -> tuple[Params, np.ndarray, State]:
         """Carry ``dstate`` back over the step: gradients of ``params``, ``x``, ``state``."""
+        raise NotImplementedError
+
+
+def _checked_step(step: Callable[..., tuple[State, Cache]]) -> Callable[..., tuple[State, Cache]]:
+    @wraps(step)
+    def checked(cell: Cell, params: Params, x: np.ndarray, state: State) -> tuple[State, Cache]:
+        validate.array("x", x, ("N", cell.input_size))
+        validate.params("params", params, cell.shapes(), x.dtype)
+        validate.same_tree("state", state, cell.initial_state(len(x)), x.dtype)
+        return step(cell, params, x, state)
+
+    return checked
+
+
+def _checked_backward(
+    step_backward: Callable[..., tuple[Params, np.ndarray, State]],
+) -> Callable[..., tuple[Params, np.ndarray, State]]:
+    @wraps(step_backward)
+    def checked(
+        cell: Cell, params: Params, cache: Cache, dstate: State
+    ) -> tuple[Params, np.ndarray, State]:
+        kept = tree.leaves(cache)[0]
+        validate.params("params", params, cell.shapes(), kept.dtype)
+        validate.same_tree("dstate", dstate, cell.initial_state(len(kept)), kept.dtype)
+        return step_backward(cell, params, cache, dstate)
+
+    return checked
 
 
 @runtime_checkable
@@ -80,117 +154,53 @@ class Layer(Protocol):
         """
 
 
-class StepCache(NamedTuple):
-    """What a single step keeps for its backward pass."""
+class Wrapper:
+    """A layer around another: sizes, parameters and zero state are the inner layer's."""
 
-    x: np.ndarray
-    """Input (N, D)."""
-    inner: Any
-    """The cell's own cache."""
+    layer: Layer
 
+    @property
+    def input_size(self) -> int:
+        """D."""
+        return self.layer.input_size
 
-class HoistedCell:
-    """A cell in four pieces; ``step`` and ``step_backward`` follow from them.
+    @property
+    def output_size(self) -> int:
+        """H."""
+        return self.layer.output_size
 
-    A subclass, a frozen dataclass with ``input_size`` and ``hidden_size``, defines
+    @property
+    def causal(self) -> bool:
+        """Whether a step's output depends on no later input."""
+        return causal(self.layer)
 
-    ``project(params, xs)``
-        the part of the pre-activations that needs no state: (…, D) → (…, G), G
-        being the stacked width of all gates;
-    ``advance(params, projected, state)``
-        one step from there; may use ``projected`` (N, G) as its own buffer;
-    ``retreat(params, cache, dstate, out)``
-        the step's pre-activation errors, written to ``out`` (N, G), and ``dstate``
-        of the step before;
-    ``collect(params, deltas, xs, caches)``
-        from the errors of M steps, ``deltas`` (M, N, G), ``xs`` (M, N, D) and their
-        caches: the parameters' gradients, summed over time and batch, and dxs.
-    """
-
-    input_size: int
-    hidden_size: int
-
-    def project(self, params: Params, xs: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
-
-    def advance(self, params: Params, projected: np.ndarray, state: State) -> tuple[State, Cache]:
-        raise NotImplementedError
-
-    def retreat(
-        self, params: Params, cache: Cache, dstate: State, out: np.ndarray
-    ) -> tuple[np.ndarray, State]:
-        raise NotImplementedError
-
-    def collect(
-        self, params: Params, deltas: np.ndarray, xs: np.ndarray, caches: Sequence[Cache]
-    ) -> tuple[Params, np.ndarray]:
-        raise NotImplementedError
-
-    def gate_width(self, params: Params) -> int:
-        """Width G of the stacked pre-activations."""
-        return int(params.b.shape[0])
+    def init(self, rng: np.random.Generator) -> Params:
+        """Draw the layer's parameters."""
+        return self.layer.init(rng)
 
     def initial_state(self, batch_size: int, dtype: Any = np.float64) -> State:
-        raise NotImplementedError
+        """Return the layer's zero state."""
+        return self.layer.initial_state(batch_size, dtype)
 
-    def check_state(self, state: State, batch_size: int, name: str = "state") -> State:
-        """Check that every field of ``state`` is (N, H).
 
-        Raises
-        ------
-        ValueError
-            Naming the field, the shape expected and the shape got.
-        """
-        validate.same_tree(name, state, self.initial_state(batch_size))
-        return state
+def causal(layer: Layer) -> bool:
+    """Say whether no output of a layer depends on a later input: its property ``causal``.
 
-    def step(self, params: Params, x: np.ndarray, state: State) -> tuple[State, StepCache]:
-        """Advance one step.
+    Such a layer can be run in pieces and can write; without the property it is taken for none.
+    """
+    return bool(getattr(layer, "causal", False))
 
-        Parameters
-        ----------
-        params : the cell's parameters
-        x : array (N, D)
-        state : the cell's state, every field (N, H)
 
-        Returns
-        -------
-        state, cache
+def require_causal(name: str, layer: Layer) -> None:
+    """Check that a layer reads forward in time.
 
-        Raises
-        ------
-        ValueError
-            Where a shape or dtype does not fit.
-        """
-        validate.array("x", x, ("N", self.input_size))
-        self.check_state(state, x.shape[0])
-        state, cache = self.advance(params, self.project(params, x), state)
-        return state, StepCache(x, cache)
-
-    def step_backward(
-        self, params: Params, cache: StepCache, dstate: State
-    ) -> tuple[Params, np.ndarray, State]:
-        """Carry ``dstate`` back over one step.
-
-        Parameters
-        ----------
-        params : the cell's parameters
-        cache : what :meth:`step` returned
-        dstate : gradient of the new state, every field (N, H)
-
-        Returns
-        -------
-        dparams, dx (N, D), dstate
-            Gradients of the parameters, the input and the old state.
-
-        Raises
-        ------
-        ValueError
-            Where ``dstate`` does not fit.
-        """
-        x, inner = cache
-        self.check_state(dstate, x.shape[0], "dstate")
-        delta = np.empty((1, x.shape[0], self.gate_width(params)), x.dtype)
-        _, dstate = self.retreat(params, inner, dstate, delta[0])
-        dparams, dxs = self.collect(params, delta, x[None], [inner])
-        return dparams, dxs[0], dstate
+    Raises
+    ------
+    ValueError
+        Where an output can depend on a later input.
+    """
+    if not causal(layer):
+        raise ValueError(
+            f"{name}: expected a causal layer, whose outputs depend on no later input, "
+            f"got {type(layer).__name__}"
+        )

@@ -1,4 +1,4 @@
-"""Chapter 8: depth by stacking layers, by deeper maps inside a step, and the paths it makes.
+"""Chapter 8: depth by stacking layers, and by a feed-forward network at every step.
 
 Dropout keeps no state and draws nothing by itself: masks are drawn once from a generator,
 handed to ``forward``, and kept in the cache for ``backward``. Training is a call with
@@ -6,8 +6,7 @@ masks and testing a call without: the masks are scaled up by 1/(1 − p), so tha
 has to be scaled at test time.
 """
 
-from collections import deque
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -16,12 +15,11 @@ import numpy as np
 
 from lib import initializers, validate
 from lib.activations import ACTIVATIONS
-from lib.bidirectional import Bidirectional, as_layer
-from lib.bptt import Recurrent
-from lib.cell import Cell, HoistedCell, Layer
+from lib.bidirectional import as_layer
+from lib.cell import Cell, Layer, causal
+from lib.masks import cover, live_steps
 
 Masks = Sequence[np.ndarray | None]
-Edges = list[tuple[Hashable, Hashable]]
 
 
 def dropout_mask(
@@ -124,6 +122,11 @@ class Stacked:
     layers: Sequence[Layer | Cell]
     residual: bool = False
 
+    @property
+    def causal(self) -> bool:
+        """Whether no layer looks ahead."""
+        return all(causal(layer) for layer in self.runs)
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
         if not self.layers:
@@ -214,11 +217,6 @@ class Stacked:
         state : StackedState
         cache : StackedCache
 
-        Raises
-        ------
-        ValueError
-            Where a shape, dtype, length or mask does not fit.
-
         Equations: deep-stacked-state, deep-residual, deep-dropout.
         """
         runs = self.runs
@@ -227,7 +225,7 @@ class Stacked:
         if state is None:
             state = self.initial_state(N, xs.dtype)
         validate.same_tree("state", state, self.initial_state(N, xs.dtype))
-        masks = self._check_masks(masks, T, N)
+        masks = self._check_masks(masks, T, N, xs.dtype)
         states, caches = [], []
         for k, layer in enumerate(runs):
             mask = masks[k]
@@ -239,7 +237,7 @@ class Stacked:
             caches.append(cache)
         return xs, StackedState(tuple(states)), StackedCache(tuple(caches), masks, (T, N))
 
-    def _check_masks(self, masks: Masks | None, steps: int, batch: int) -> Masks:
+    def _check_masks(self, masks: Masks | None, steps: int, batch: int, dtype: Any) -> Masks:
         if masks is None:
             return (None,) * len(self.layers)
         if len(masks) != len(self.layers):
@@ -248,7 +246,7 @@ class Stacked:
             if mask is not None:
                 first = 1 if np.shape(mask)[:1] == (1,) else steps
                 validate.array(f"masks[{k}]", mask, (first, batch, layer.input_size))
-        return tuple(masks)
+        return tuple(None if mask is None else mask.astype(dtype) for mask in masks)
 
     def backward(
         self,
@@ -271,11 +269,6 @@ class Stacked:
         -------
         dparams, dxs (T, N, D), dstate
 
-        Raises
-        ------
-        ValueError
-            Where a shape or dtype does not fit.
-
         Equations: deep-stacked-backward, deep-residual-backward.
         """
         T, N = cache.shape
@@ -283,6 +276,8 @@ class Stacked:
         if dstate is None:
             dstate = self.initial_state(N, dys.dtype)
         validate.same_tree("dstate", dstate, self.initial_state(N, dys.dtype))
+        if not isinstance(params, StackedParams) or len(params.layers) != len(self.layers):
+            raise ValueError(f"params: expected StackedParams of {len(self.layers)} layers")
         dparams, dstates = [], []
         for k, layer in reversed(list(enumerate(self.runs))):
             layer_dparams, dxs, first = layer.backward(
@@ -312,7 +307,7 @@ class MLPCache(NamedTuple):
     ys: tuple[np.ndarray, ...]
     """The input and every map's output (T, N, D_k)."""
     live: np.ndarray | None
-    """True where a step is no padding (T, N, 1)."""
+    """True where a step is no padding (T, N), or ``None`` where none is."""
 
 
 @dataclass(frozen=True)
@@ -343,6 +338,8 @@ class MLP:
     activation: str = "tanh"
     last_activation: str = "tanh"
 
+    causal = True
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "sizes", tuple(self.sizes))
         if len(self.sizes) < 2:
@@ -369,11 +366,16 @@ class MLP:
 
     def init(self, rng: np.random.Generator) -> MLPParams:
         """Draw parameters from U(−1/√D, 1/√D), D being each map's input size."""
-        pairs = list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
+        pairs = list(pairwise(self.sizes))
         return MLPParams(
             W=tuple(initializers.uniform(rng, (b, a), a) for a, b in pairs),
             b=tuple(initializers.uniform(rng, (b,), a) for a, b in pairs),
         )
+
+    def shapes(self) -> MLPParams:
+        """Return the parameters' shapes."""
+        pairs: Any = [((b, a), (b,)) for a, b in pairwise(self.sizes)]
+        return MLPParams(*zip(*pairs, strict=True))
 
     def initial_state(self, batch_size: int, dtype: Any = np.float64) -> tuple[()]:
         """Return the empty state."""
@@ -388,40 +390,30 @@ class MLP:
     ) -> tuple[np.ndarray, tuple[()], MLPCache]:
         """Map each step of ``xs`` (T, N, D_0) to (T, N, D_K); zero on padding.
 
-        Raises
-        ------
-        ValueError
-            Where a shape, dtype or length does not fit.
-
         Equations: deep-mlp.
         """
         validate.array("xs", xs, ("T", "N", self.input_size))
+        validate.params("params", params, self.shapes(), xs.dtype)
         T, N, _ = xs.shape
-        lengths = validate.lengths(lengths, T, N)
         ys = [xs]
         for W, b, name in zip(params.W, params.b, self.activations, strict=True):
             ys.append(ACTIVATIONS[name].forward(ys[-1] @ W.T + b))
         if lengths is None:
             return ys[-1], (), MLPCache(tuple(ys), None)
-        live = (np.arange(T)[:, None] < lengths)[..., None]
-        return np.where(live, ys[-1], 0), (), MLPCache(tuple(ys), live)
+        live = live_steps(lengths, T, N)
+        return cover(ys[-1], live), (), MLPCache(tuple(ys), live)
 
     def backward(
         self, params: MLPParams, cache: MLPCache, dys: np.ndarray, dstate: tuple[()] | None = None
     ) -> tuple[MLPParams, np.ndarray, tuple[()]]:
         """Carry ``dys`` (T, N, D_K) back through every map: dparams, dxs (T, N, D_0), ().
 
-        Raises
-        ------
-        ValueError
-            Where ``dys`` does not fit.
-
         Equations: deep-mlp-backward.
         """
         ys = cache.ys
-        validate.array("dys", dys, ys[-1].shape)
-        if cache.live is not None:
-            dys = np.where(cache.live, dys, 0)
+        validate.array("dys", dys, ys[-1].shape, dtype=ys[-1].dtype)
+        validate.params("params", params, self.shapes(), dys.dtype)
+        dys = cover(dys, cache.live)
         dW, db = [], []
         for k in reversed(range(len(params.W))):
             delta = ACTIVATIONS[self.activations[k]].backward(ys[k + 1], dys)
@@ -430,239 +422,3 @@ class MLP:
             db.append(flat.sum(axis=0))
             dys = delta @ params.W[k]
         return MLPParams(tuple(dW[::-1]), tuple(db[::-1])), dys, ()
-
-
-class DeepTransitionParams(NamedTuple):
-    """Parameters of a deep transition; gradients have the same type."""
-
-    U: np.ndarray
-    """Input to the first layer (H, D)."""
-    W: np.ndarray
-    """From layer to layer, the first from the old state (K, H, H)."""
-    b: np.ndarray
-    """Biases (K, H)."""
-    S: np.ndarray | None
-    """Skip: from the old state to the last layer (H, H), or ``None``."""
-
-
-class DeepTransitionState(NamedTuple):
-    """State of a deep transition."""
-
-    h: np.ndarray
-    """Hidden state (N, H)."""
-
-
-class DeepTransitionCache(NamedTuple):
-    """What a deep transition keeps for its backward pass."""
-
-    zs: tuple[np.ndarray, ...]
-    """The old state, every layer, the new state: K + 1 arrays (N, H)."""
-
-
-@dataclass(frozen=True)
-class DeepTransition(HoistedCell):
-    """A cell with an MLP of K layers between the old state and the new one.
-
-    z_0 = h', z_1 = f(b_1 + W_1 z_0 + U x), z_k = f(b_k + W_k z_{k−1}), h = z_K. With
-    ``skip`` the last layer also reads the old state: z_K = f(b_K + W_K z_{K−1} + S h').
-    With K = 1 it is the Elman cell.
-
-    Parameters
-    ----------
-    input_size, hidden_size : int
-        D and H.
-    depth : int
-        K.
-    skip : bool
-        Needs a depth of at least 2: there is nothing to skip otherwise.
-    activation : {"tanh", "relu", "sigmoid", "identity"}
-
-    Raises
-    ------
-    ValueError
-        Where a size is below 1, or there is nothing to skip.
-
-    Equations: deep-transition, deep-transition-skip.
-
-    Source: Pascanu et al. (2014), DT-RNN and DT(S)-RNN.
-    """
-
-    input_size: int
-    hidden_size: int
-    depth: int = 2
-    skip: bool = False
-    activation: str = "tanh"
-
-    def __post_init__(self) -> None:
-        for name in ("input_size", "hidden_size", "depth"):
-            validate.positive(name, getattr(self, name))
-        validate.choice("activation", self.activation, list(ACTIVATIONS))
-        if self.skip and self.depth < 2:
-            raise ValueError(f"depth: expected at least 2 with skip, got {self.depth}")
-
-    def init(self, rng: np.random.Generator) -> DeepTransitionParams:
-        """Draw parameters from U(−1/√H, 1/√H)."""
-        H, D, K = self.hidden_size, self.input_size, self.depth
-        return DeepTransitionParams(
-            U=initializers.uniform(rng, (H, D), H),
-            W=initializers.uniform(rng, (K, H, H), H),
-            b=initializers.uniform(rng, (K, H), H),
-            S=initializers.uniform(rng, (H, H), H) if self.skip else None,
-        )
-
-    def initial_state(self, batch_size: int, dtype: Any = np.float64) -> DeepTransitionState:
-        """Return h = 0 (N, H)."""
-        return DeepTransitionState(np.zeros((batch_size, self.hidden_size), dtype))
-
-    def gate_width(self, params: DeepTransitionParams) -> int:
-        """K·H: the pre-activations of all layers."""
-        return self.depth * self.hidden_size
-
-    def project(self, params: DeepTransitionParams, xs: np.ndarray) -> np.ndarray:
-        """Compute U x + b_1, and b_k for the layers above: (…, D) → (…, K·H)."""
-        H, D, K = self.hidden_size, self.input_size, self.depth
-        validate.shape("params.U", params.U, (H, D))
-        validate.shape("params.W", params.W, (K, H, H))
-        validate.shape("params.b", params.b, (K, H))
-        if self.skip:
-            validate.shape("params.S", params.S, (H, H))  # type: ignore[arg-type]
-        projected = np.empty((*xs.shape[:-1], K * H), xs.dtype)
-        projected[...] = params.b.ravel()
-        projected[..., :H] += xs @ params.U.T
-        return projected
-
-    def advance(
-        self, params: DeepTransitionParams, projected: np.ndarray, state: DeepTransitionState
-    ) -> tuple[DeepTransitionState, DeepTransitionCache]:
-        """Climb the K layers.
-
-        Equations: deep-transition, deep-transition-skip.
-        """
-        H, K = self.hidden_size, self.depth
-        zs = [state.h]
-        for k in range(K):
-            a = projected[:, k * H : (k + 1) * H] + zs[k] @ params.W[k].T
-            if params.S is not None and k == K - 1:
-                a += state.h @ params.S.T
-            zs.append(ACTIVATIONS[self.activation].forward(a))
-        return DeepTransitionState(zs[-1]), DeepTransitionCache(tuple(zs))
-
-    def retreat(
-        self,
-        params: DeepTransitionParams,
-        cache: DeepTransitionCache,
-        dstate: DeepTransitionState,
-        out: np.ndarray,
-    ) -> tuple[np.ndarray, DeepTransitionState]:
-        """Climb down: δ_k = f' ⊙ ∇_{z_k}, ∇_{z_{k−1}} = W_kᵀ δ_k, and Sᵀ δ_K for the skip.
-
-        Equations: deep-transition-backward.
-        """
-        H, K = self.hidden_size, self.depth
-        dz, dh = dstate.h, 0
-        for k in reversed(range(K)):
-            delta = ACTIVATIONS[self.activation].backward(cache.zs[k + 1], dz)
-            out[:, k * H : (k + 1) * H] = delta
-            if params.S is not None and k == K - 1:
-                dh = delta @ params.S
-            dz = delta @ params.W[k]
-        return out, DeepTransitionState(dz + dh)
-
-    def collect(
-        self,
-        params: DeepTransitionParams,
-        deltas: np.ndarray,
-        xs: np.ndarray,
-        caches: Sequence[DeepTransitionCache],
-    ) -> tuple[DeepTransitionParams, np.ndarray]:
-        """Sum ∇_{W_k} = Σ δ_k z_{k−1}ᵀ, ∇_{b_k} = Σ δ_k, ∇_U, ∇_S over time and batch.
-
-        Equations: deep-transition-parameters.
-        """
-        H, K = self.hidden_size, self.depth
-        flat = np.moveaxis(deltas.reshape(-1, K, H), 0, 2)  # (K, H, M·N)
-        zs = np.stack([np.concatenate([c.zs[k] for c in caches]) for k in range(K)])
-        dparams = DeepTransitionParams(
-            U=flat[0] @ xs.reshape(-1, self.input_size),
-            W=flat @ zs,
-            b=flat.sum(axis=2),
-            S=None if params.S is None else flat[-1] @ zs[0],
-        )
-        return dparams, deltas[..., :H] @ params.U
-
-
-def unfolded_edges(network: Layer | Cell, steps: int) -> Edges:
-    """List the edges of a network's graph, unfolded over ``steps``.
-
-    Nodes are ``("x", t)`` for the inputs and ``("h", layer, t, k)`` for the k-th
-    non-linear map of a layer at step t, all counted from 0; an edge is one such map. A
-    layer's state at t is its node with the largest k.
-
-    Parameters
-    ----------
-    network : Cell, Recurrent, or Stacked of them
-        A deep transition has its depth, any other cell counts as one map.
-    steps : int
-
-    Raises
-    ------
-    ValueError
-        Where ``network`` has a part that is not a recurrent layer in one direction.
-
-    Equations: deep-path-length.
-    """
-    layers = network.layers if isinstance(network, Stacked) else (network,)
-    edges: Edges = []
-    top: dict[tuple[int, int], Hashable] = {}
-    for t in range(validate.positive("steps", steps)):
-        top[-1, t] = ("x", t)
-        for layer, part in enumerate(layers):
-            cell = part.cell if isinstance(part, Recurrent) else part
-            if isinstance(cell, (Bidirectional, Stacked, MLP)) or not isinstance(cell, Cell):
-                raise ValueError(
-                    f"network: expected cells, each in one direction, got {type(cell).__name__}"
-                )
-            depth, skip = (
-                (cell.depth, cell.skip) if isinstance(cell, DeepTransition) else (1, False)
-            )
-            nodes = [("h", layer, t, k) for k in range(depth)]
-            edges.append((top[layer - 1, t], nodes[0]))
-            edges += pairwise(nodes)
-            if t > 0:
-                edges.append((top[layer, t - 1], nodes[0]))
-                if skip:
-                    edges.append((top[layer, t - 1], nodes[-1]))
-            top[layer, t] = nodes[-1]
-    return edges
-
-
-def shortest_path(edges: Iterable[tuple[Hashable, Hashable]], start: Any, goal: Any) -> int:
-    """Count the edges of the shortest path in a graph, breadth first.
-
-    Raises
-    ------
-    ValueError
-        Where no path leads from ``start`` to ``goal``.
-
-    Equations: deep-path-length.
-
-    Examples
-    --------
-    >>> edges = unfolded_edges(DeepTransition(2, 3, depth=4), steps=2)
-    >>> shortest_path(edges, ("h", 0, 0, 3), ("h", 0, 1, 3))
-    4
-    """
-    after: dict[Hashable, list[Hashable]] = {}
-    for a, b in edges:
-        after.setdefault(a, []).append(b)
-    distance = {start: 0}
-    queue = deque([start])
-    while queue:
-        node = queue.popleft()
-        if node == goal:
-            return distance[node]
-        for successor in after.get(node, []):
-            if successor not in distance:
-                distance[successor] = distance[node] + 1
-                queue.append(successor)
-    raise ValueError(f"goal: expected a node that {start} leads to, got {goal}")

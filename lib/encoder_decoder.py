@@ -20,7 +20,7 @@ from lib.bidirectional import as_layer
 from lib.cell import Cell, Layer, Params, State
 from lib.dense import Affine, embed, embed_backward
 from lib.endings import Ending, EndSymbol, Predictions, loss
-from lib.rnn import Output, OutputParams
+from lib.networks import Output, OutputParams
 from lib.writer import ContextDecoder, Memory, Writer, hidden, hidden_backward
 
 

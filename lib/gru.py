@@ -1,13 +1,14 @@
 """Chapter 5: the gated recurrent unit, h = z ⊙ h' + (1 − z) ⊙ n, with both ways to reset."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from lib import initializers, validate
-from lib.lstm import GatedCell, blocks, squash, squash_backward
+from lib import fused_gru, validate
+from lib.activations import sigmoid
+from lib.cell import Kernel
+from lib.lstm import GatedCell
 
 
 class GRUParams(NamedTuple):
@@ -36,12 +37,27 @@ class GRUState(NamedTuple):
 class GRUCache(NamedTuple):
     """What a GRU step keeps for its backward pass."""
 
-    h_prev: np.ndarray
+    x: np.ndarray
+    """Input (N, D)."""
+    h: np.ndarray
     """State before the step (N, H)."""
-    gates: np.ndarray
-    """Gates and candidate after their activations (N, 3H)."""
+    r: np.ndarray
+    """Reset gate (N, H)."""
+    z: np.ndarray
+    """Update gate (N, H)."""
+    n: np.ndarray
+    """Candidate (N, H)."""
     q: np.ndarray | None
     """W^n h' + b_hn (N, H), with ``reset_after`` only."""
+
+
+class SimplifiedGRUCache(NamedTuple):
+    """What a GRU without reset gate keeps. All (N, H) but ``x``."""
+
+    x: np.ndarray
+    h: np.ndarray
+    z: np.ndarray
+    n: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -59,11 +75,6 @@ class GRU(GatedCell):
     reset_after : bool
         Reset after the matrix product, as PyTorch, cuDNN and Keras do.
 
-    Raises
-    ------
-    ValueError
-        Where a size is below 1.
-
     Equations: gru-reset-gate, gru-update-gate, gru-candidate, gru-candidate-reset-after,
     gru-state.
 
@@ -79,110 +90,70 @@ class GRU(GatedCell):
     """
 
     reset_after: bool = False
-    letters: ClassVar[str] = "rzg"
+    gates: ClassVar[int] = 3
     params_type: ClassVar[Any] = GRUParams
     state_type: ClassVar[Any] = GRUState
+    cache_type: ClassVar[Any] = GRUCache
 
-    def init(self, rng: np.random.Generator) -> GRUParams:
-        """Draw parameters from U(−1/√H, 1/√H), as PyTorch does."""
-        params = super().init(rng)
-        H = self.hidden_size
-        return params._replace(
-            b_hn=initializers.uniform(rng, (H,), H) if self.reset_after else None
-        )
+    @property
+    def kernel(self) -> Kernel:
+        """The fast form."""
+        return Kernel(fused_gru.forward, fused_gru.backward)
 
-    def project(self, params: GRUParams, xs: np.ndarray) -> np.ndarray:
-        """Compute U x + b for any number of steps: (…, D) → (…, 3H).
+    def shapes(self) -> GRUParams:
+        """Return the parameters' shapes; ``b_hn`` is there with ``reset_after`` only."""
+        b_hn = (self.hidden_size,) if self.reset_after else None
+        return super().shapes()._replace(b_hn=b_hn)
 
-        Raises
-        ------
-        ValueError
-            Where the parameters do not fit the cell.
-        """
-        if (params.b_hn is not None) != self.reset_after:
-            raise ValueError(
-                f"params.b_hn: expected {'an array' if self.reset_after else 'None'} "
-                f"with reset_after={self.reset_after}, got {type(params.b_hn).__name__}"
-            )
-        if params.b_hn is not None:
-            validate.shape("params.b_hn", params.b_hn, (self.hidden_size,))
-        return super().project(params, xs)
-
-    def advance(
-        self, params: GRUParams, projected: np.ndarray, state: GRUState
-    ) -> tuple[GRUState, GRUCache]:
+    def step(self, params: GRUParams, x: np.ndarray, state: GRUState) -> tuple[GRUState, GRUCache]:
         """Compute the gates, the candidate n, and h = z ⊙ h' + (1 − z) ⊙ n.
 
         Equations: gru-reset-gate, gru-update-gate, gru-candidate, gru-candidate-reset-after,
         gru-state.
         """
-        two_h = 2 * self.hidden_size
-        rz = projected[:, :two_h]
-        r, z, n = blocks(projected, 3)
-        if params.b_hn is None:
-            q = None
-            rz += state.h @ params.W[:two_h].T
-            squash(rz, self._constants(rz.dtype, "rz"))
-            n += (r * state.h) @ params.W[two_h:].T
+        U_r, U_z, U_n = np.split(params.U, 3)
+        W_r, W_z, W_n = np.split(params.W, 3)
+        b_r, b_z, b_n = np.split(params.b, 3)
+        h = state.h
+        r = sigmoid(x @ U_r.T + h @ W_r.T + b_r)
+        z = sigmoid(x @ U_z.T + h @ W_z.T + b_z)
+        if self.reset_after:
+            q = h @ W_n.T + params.b_hn
+            n = np.tanh(x @ U_n.T + b_n + r * q)
         else:
-            from_h = state.h @ params.W.T
-            rz += from_h[:, :two_h]
-            squash(rz, self._constants(rz.dtype, "rz"))
-            q = from_h[:, two_h:] + params.b_hn
-            n += r * q
-        np.tanh(n, out=n)
-        return GRUState(n + z * (state.h - n)), GRUCache(state.h, projected, q)
+            q = None
+            n = np.tanh(x @ U_n.T + b_n + (r * h) @ W_n.T)
+        return GRUState(z * h + (1 - z) * n), GRUCache(x, h, r, z, n, q)
 
-    def retreat(
-        self, params: GRUParams, cache: GRUCache, dstate: GRUState, out: np.ndarray
-    ) -> tuple[np.ndarray, GRUState]:
-        """Compute the errors δ of r, z, n, and ∇_{h'}.
+    def step_backward(
+        self, params: GRUParams, cache: GRUCache, dstate: GRUState
+    ) -> tuple[GRUParams, np.ndarray, GRUState]:
+        """Compute the errors δ of r, z and n, and from them the gradients.
+
+        Where the reset stands after the product, r ⊙ δ_n is the error of W^n h' + b_hn.
 
         Equations: gru-candidate-backward, gru-update-backward, gru-reset-backward,
-        gru-reset-after-backward, gru-state-backward.
+        gru-reset-after-backward, gru-state-backward, gru-parameters,
+        gru-reset-after-parameters.
         """
-        two_h = 2 * self.hidden_size
-        h_prev, gates, q = cache
-        r, z, n = blocks(gates, 3)
-        dr, dz, dn = blocks(out, 3)
-        np.multiply(dstate.h * (1 - z), 1 - n * n, out=dn)
-        np.multiply(dstate.h, h_prev - n, out=dz)
-        if q is None:
-            dreset = dn @ params.W[two_h:]
-            np.multiply(dreset, h_prev, out=dr)
-            dh = dreset * r
+        W_r, W_z, W_n = np.split(params.W, 3)
+        x, h, r, z, n, q = cache
+        dh = dstate.h
+        delta_n = dh * (1 - z) * (1 - n**2)
+        delta_z = dh * (h - n) * z * (1 - z)
+        if self.reset_after:
+            dq = delta_n * r
+            delta_r = delta_n * q * r * (1 - r)
+            dh_n, dW_n, db_hn = dq @ W_n, dq.T @ h, dq.sum(axis=0)
         else:
-            np.multiply(dn, q, out=dr)
-            dh = (dn * r) @ params.W[two_h:]
-        drz = squash_backward(gates[:, :two_h], out[:, :two_h], self._constants(out.dtype, "rz"))
-        dh += drz @ params.W[:two_h]
-        dh += dstate.h * z
-        return out, GRUState(dh)
-
-    def collect(
-        self, params: GRUParams, deltas: np.ndarray, xs: np.ndarray, caches: Sequence[GRUCache]
-    ) -> tuple[GRUParams, np.ndarray]:
-        """Sum over time and batch; the candidate's rows of W meet r ⊙ h', or r ⊙ δ meets h'.
-
-        Equations: gru-parameters, gru-reset-after-parameters.
-        """
-        H = self.hidden_size
-        h_prev = np.concatenate([cache.h_prev for cache in caches])
-        r = np.concatenate([cache.gates[:, :H] for cache in caches])
-        flat = deltas.reshape(-1, 3 * H)
-        dn = flat[:, 2 * H :]
-        dW, db_hn = np.empty_like(params.W), None
-        np.matmul(flat[:, : 2 * H].T, h_prev, out=dW[: 2 * H])
-        if params.b_hn is None:
-            r *= h_prev
-            np.matmul(dn.T, r, out=dW[2 * H :])
-        else:
-            r *= dn
-            np.matmul(r.T, h_prev, out=dW[2 * H :])
-            db_hn = r.sum(axis=0)
-        dU = flat.T @ xs.reshape(-1, self.input_size)
-        dxs = (flat @ params.U).reshape(xs.shape)
-        return GRUParams(dU, dW, flat.sum(axis=0), db_hn), dxs
+            dreset = delta_n @ W_n
+            delta_r = dreset * h * r * (1 - r)
+            dh_n, dW_n, db_hn = dreset * r, delta_n.T @ (r * h), None
+        delta = np.hstack([delta_r, delta_z, delta_n])
+        dW = np.vstack([delta_r.T @ h, delta_z.T @ h, dW_n])
+        dh_prev = dh * z + delta_r @ W_r + delta_z @ W_z + dh_n
+        dparams = GRUParams(U=delta.T @ x, W=dW, b=delta.sum(axis=0), b_hn=db_hn)
+        return dparams, delta @ params.U, GRUState(dh_prev)
 
 
 @dataclass(frozen=True)
@@ -194,49 +165,44 @@ class SimplifiedGRU(GatedCell):
     input_size, hidden_size : int
         D and H.
 
-    Raises
-    ------
-    ValueError
-        Where a size is below 1.
-
     Equations: gru-update-gate, gru-simplified-candidate, gru-state.
 
     Source: notes 002, whose Γu is 1 − z.
     """
 
-    letters: ClassVar[str] = "zg"
+    gates: ClassVar[int] = 2
     params_type: ClassVar[Any] = GRUParams
     state_type: ClassVar[Any] = GRUState
 
-    def advance(
-        self, params: GRUParams, projected: np.ndarray, state: GRUState
-    ) -> tuple[GRUState, GRUCache]:
-        """Compute z and n from projected + W h', then h = z ⊙ h' + (1 − z) ⊙ n.
+    def step(
+        self, params: GRUParams, x: np.ndarray, state: GRUState
+    ) -> tuple[GRUState, SimplifiedGRUCache]:
+        """Compute z and n from b + U x + W h', then h = z ⊙ h' + (1 − z) ⊙ n.
 
         Equations: gru-update-gate, gru-simplified-candidate, gru-state.
         """
-        a = projected
-        a += state.h @ params.W.T
-        gates = squash(a, self._constants(a.dtype))
-        z, n = blocks(gates, 2)
-        return GRUState(n + z * (state.h - n)), GRUCache(state.h, gates, None)
+        U, W, b, _ = params
+        h = state.h
+        a_z, a_n = np.split(x @ U.T + h @ W.T + b, 2, axis=1)
+        z = sigmoid(a_z)
+        n = np.tanh(a_n)
+        return GRUState(z * h + (1 - z) * n), SimplifiedGRUCache(x, h, z, n)
 
-    def retreat(
-        self, params: GRUParams, cache: GRUCache, dstate: GRUState, out: np.ndarray
-    ) -> tuple[np.ndarray, GRUState]:
+    def step_backward(
+        self, params: GRUParams, cache: SimplifiedGRUCache, dstate: GRUState
+    ) -> tuple[GRUParams, np.ndarray, GRUState]:
         """Compute the errors δ of z and n, and ∇_{h'} = z ⊙ ∇_h + Σ Wᵀ δ.
 
         Equations: gru-candidate-backward, gru-update-backward, gru-simplified-backward.
         """
-        h_prev, gates, _ = cache
-        z, n = blocks(gates, 2)
-        dz, dn = blocks(out, 2)
-        np.multiply(dstate.h, h_prev - n, out=dz)
-        np.multiply(dstate.h, 1 - z, out=dn)
-        squash_backward(gates, out, self._constants(out.dtype))
-        dh = out @ params.W
-        dh += dstate.h * z
-        return out, GRUState(dh)
+        U, W, _, _ = params
+        x, h, z, n = cache
+        dh = dstate.h
+        delta_z = dh * (h - n) * z * (1 - z)
+        delta_n = dh * (1 - z) * (1 - n**2)
+        delta = np.hstack([delta_z, delta_n])
+        dparams = GRUParams(U=delta.T @ x, W=delta.T @ h, b=delta.sum(axis=0))
+        return dparams, delta @ U, GRUState(delta @ W + dh * z)
 
 
 def flip_update_gate(params: GRUParams) -> GRUParams:
@@ -324,11 +290,6 @@ def parameter_count(input_size: int, hidden_size: int, biases: int = 1) -> int:
 
     PyTorch, and Keras with ``reset_after``, keep two bias vectors: ``biases=2``. Here
     ``reset_after`` adds the H numbers of ``b_hn`` to the count with one.
-
-    Raises
-    ------
-    ValueError
-        Where a size is below 1.
 
     Equations: gru-parameter-count.
 

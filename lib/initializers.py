@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from lib import validate
+from lib import tree, validate
 
 
 def uniform(rng: np.random.Generator, shape: tuple[int, ...], fan: int) -> np.ndarray:
@@ -17,6 +17,11 @@ def uniform(rng: np.random.Generator, shape: tuple[int, ...], fan: int) -> np.nd
     """
     bound = 1 / np.sqrt(validate.positive("fan", fan))
     return rng.uniform(-bound, bound, shape)
+
+
+def uniform_tree(rng: np.random.Generator, shapes: Any, fan: int) -> Any:
+    """Draw a tree of arrays, given the tree of their shapes; see :func:`uniform`."""
+    return tree.map_shapes(lambda shape: uniform(rng, shape, fan), shapes)
 
 
 def orthogonal(rng: np.random.Generator, size: int, gain: float = 1.0) -> np.ndarray:

@@ -1,14 +1,13 @@
 """Chapter 4: long short-term memory, C = f ⊙ C' + i ⊙ g, with and without a forget gate."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from lib import initializers, validate
-from lib.cell import HoistedCell
+from lib import fused_lstm, tree, validate
+from lib.activations import sigmoid
+from lib.cell import Cell, Kernel
 
 
 class LSTMParams(NamedTuple):
@@ -34,133 +33,54 @@ class LSTMState(NamedTuple):
 class LSTMCache(NamedTuple):
     """What an LSTM step keeps for its backward pass."""
 
-    h_prev: np.ndarray
+    x: np.ndarray
+    """Input (N, D)."""
+    h: np.ndarray
     """Hidden state before the step (N, H)."""
-    c_prev: np.ndarray
+    c: np.ndarray
     """Cell state before the step (N, H)."""
-    gates: np.ndarray
-    """Gates and candidate after their activations (N, B·H)."""
+    i: np.ndarray
+    """Input gate (N, H)."""
+    f: np.ndarray
+    """Forget gate (N, H)."""
+    g: np.ndarray
+    """Candidate (N, H)."""
+    o: np.ndarray
+    """Output gate (N, H)."""
     tanh_c: np.ndarray
     """tanh of the cell state after the step (N, H)."""
 
 
-def blocks(a: np.ndarray, count: int) -> list[np.ndarray]:
-    """Cut ``a`` (…, count·H) into its gate blocks: views (…, H), not copies."""
-    H = a.shape[-1] // count
-    return [a[..., k * H : (k + 1) * H] for k in range(count)]
+class LSTM1997Cache(NamedTuple):
+    """What a step of the LSTM of 1997 keeps; it has no forget gate. All (N, H) but ``x``."""
 
-
-class Squash(NamedTuple):
-    """Constants of :func:`squash`, a number for each column."""
-
-    scale: np.ndarray
-    """s (B·H,): ½ over gates, 1 over the candidate."""
-    shift: np.ndarray
-    """1 − s (B·H,)."""
-    square: np.ndarray
-    """s² (B·H,)."""
-
-
-@lru_cache(maxsize=64)
-def squash_constants(letters: str, hidden_size: int, dtype: Any) -> Squash:
-    """Make the constants for blocks named by ``letters``, of which ``g`` is the candidate."""
-    scale = np.repeat(np.array([1 if k == "g" else 0.5 for k in letters], dtype), hidden_size)
-    constants = Squash(scale, 1 - scale, scale * scale)
-    for row in constants:
-        row.setflags(write=False)
-    return constants
-
-
-def squash(a: np.ndarray, constants: Squash) -> np.ndarray:
-    """Turn pre-activations (N, B·H) into gates σ(a) and candidates tanh(a), in place.
-
-    σ(a) = ½ + ½ tanh(a/2), so one tanh over the whole row serves both: the result is
-    (1 − s) + s tanh(s a), which is σ for s = ½ and tanh for s = 1.
-
-    Equations: sigmoid.
-    """
-    a *= constants.scale
-    np.tanh(a, out=a)
-    a *= constants.scale
-    a += constants.shift
-    return a
-
-
-def squash_backward(gates: np.ndarray, dgates: np.ndarray, constants: Squash) -> np.ndarray:
-    """Turn gradients of gates into those of pre-activations, in place: δ = y'(a) ⊙ ∇_y.
-
-    The slope at the output y is s² − (y − (1 − s))²: y(1 − y) for s = ½, 1 − y² for s = 1.
-    """
-    slope = gates - constants.shift
-    slope *= slope
-    np.subtract(constants.square, slope, out=slope)
-    dgates *= slope
-    return dgates
+    x: np.ndarray
+    h: np.ndarray
+    c: np.ndarray
+    i: np.ndarray
+    g: np.ndarray
+    o: np.ndarray
+    tanh_c: np.ndarray
 
 
 @dataclass(frozen=True)
-class GatedCell(HoistedCell):
-    """What all gated cells share: sizes, zero state, input projection, sums over time."""
+class GatedCell(Cell):
+    """A cell whose gate blocks are stacked in U, W and b: what all LSTMs and GRUs share."""
 
-    input_size: int
-    hidden_size: int
-    letters: ClassVar[str]
-    """The stacked blocks, a letter each; ``g`` is the candidate."""
+    gates: ClassVar[int]
+    """Number of blocks."""
     params_type: ClassVar[Any] = LSTMParams
     state_type: ClassVar[Any] = LSTMState
 
-    def __post_init__(self) -> None:
-        validate.positive("input_size", self.input_size)
-        validate.positive("hidden_size", self.hidden_size)
-
-    def init(self, rng: np.random.Generator) -> Any:
-        """Draw parameters from U(−1/√H, 1/√H), as PyTorch does."""
-        H, D, B = self.hidden_size, self.input_size, len(self.letters)
-        return self.params_type(
-            U=initializers.uniform(rng, (B * H, D), H),
-            W=initializers.uniform(rng, (B * H, H), H),
-            b=initializers.uniform(rng, (B * H,), H),
-        )
+    def shapes(self) -> Any:
+        """Return the parameters' shapes: a block of H rows for each gate."""
+        H, D, rows = self.hidden_size, self.input_size, self.gates * self.hidden_size
+        return self.params_type(U=(rows, D), W=(rows, H), b=(rows,))
 
     def initial_state(self, batch_size: int, dtype: Any = np.float64) -> Any:
         """Return zeros: every field of the state (N, H)."""
         shape = (batch_size, self.hidden_size)
         return self.state_type(*(np.zeros(shape, dtype) for _ in self.state_type._fields))
-
-    def project(self, params: Any, xs: np.ndarray) -> np.ndarray:
-        """Compute U x + b for any number of steps: (…, D) → (…, B·H).
-
-        Raises
-        ------
-        ValueError
-            Where the parameters' shapes do not fit the cell.
-        """
-        H, D, B = self.hidden_size, self.input_size, len(self.letters)
-        validate.shape("params.U", params.U, (B * H, D))
-        validate.shape("params.W", params.W, (B * H, H))
-        validate.shape("params.b", params.b, (B * H,))
-        projected = xs.reshape(-1, D) @ params.U.T
-        projected += params.b
-        return projected.reshape(*xs.shape[:-1], B * H)
-
-    def collect(
-        self, params: Any, deltas: np.ndarray, xs: np.ndarray, caches: Sequence[Any]
-    ) -> tuple[Any, np.ndarray]:
-        """Sum ∇_U = Σ δ xᵀ, ∇_W = Σ δ h'ᵀ, ∇_b = Σ δ over time and batch; ∇_x = Uᵀ δ.
-
-        Equations: lstm-parameters, lstm-input-backward.
-        """
-        h_prev = np.concatenate([cache.h_prev for cache in caches])
-        flat = deltas.reshape(-1, deltas.shape[-1])
-        dparams = self.params_type(
-            U=flat.T @ xs.reshape(-1, self.input_size),
-            W=flat.T @ h_prev,
-            b=flat.sum(axis=0),
-        )
-        return dparams, (flat @ params.U).reshape(xs.shape)
-
-    def _constants(self, dtype: Any, letters: str | None = None) -> Squash:
-        return squash_constants(letters or self.letters, self.hidden_size, dtype)
 
 
 @dataclass(frozen=True)
@@ -199,12 +119,18 @@ class LSTM(GatedCell):
 
     forget_bias: float | None = None
     truncated_gradient: bool = False
-    letters: ClassVar[str] = "ifgo"
+    gates: ClassVar[int] = 4
+    cache_type: ClassVar[Any] = LSTMCache
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.forget_bias is not None and not np.isfinite(self.forget_bias):
             raise ValueError(f"forget_bias: expected a finite number, got {self.forget_bias!r}")
+
+    @property
+    def kernel(self) -> Kernel:
+        """The fast form."""
+        return Kernel(fused_lstm.forward, fused_lstm.backward)
 
     def init(self, rng: np.random.Generator) -> LSTMParams:
         """Draw parameters from U(−1/√H, 1/√H), as PyTorch does; then set ``forget_bias``.
@@ -213,45 +139,48 @@ class LSTM(GatedCell):
         """
         params = super().init(rng)
         if self.forget_bias is not None:
-            blocks(params.b, 4)[1][:] = self.forget_bias
+            params.b[self.hidden_size : 2 * self.hidden_size] = self.forget_bias
         return params
 
-    def advance(
-        self, params: LSTMParams, projected: np.ndarray, state: LSTMState
+    def step(
+        self, params: LSTMParams, x: np.ndarray, state: LSTMState
     ) -> tuple[LSTMState, LSTMCache]:
-        """Compute the gates from projected + W h', then C = f ⊙ C' + i ⊙ g, h = o ⊙ tanh C.
+        """Compute the gates and the candidate, then C = f ⊙ C' + i ⊙ g and h = o ⊙ tanh C.
 
         Equations: lstm-input-gate, lstm-forget-gate, lstm-candidate, lstm-output-gate,
         lstm-cell, lstm-hidden.
         """
-        a = projected
-        a += state.h @ params.W.T
-        gates = squash(a, self._constants(a.dtype))
-        i, f, g, o = blocks(gates, 4)
-        c = f * state.c
-        c += i * g
-        tanh_c = np.tanh(c)
-        return LSTMState(o * tanh_c, c), LSTMCache(state.h, state.c, gates, tanh_c)
+        U, W, b = params
+        h, c = state
+        a_i, a_f, a_g, a_o = np.split(x @ U.T + h @ W.T + b, 4, axis=1)
+        i = sigmoid(a_i)
+        f = sigmoid(a_f)
+        g = np.tanh(a_g)
+        o = sigmoid(a_o)
+        c_new = f * c + i * g
+        tanh_c = np.tanh(c_new)
+        return LSTMState(o * tanh_c, c_new), LSTMCache(x, h, c, i, f, g, o, tanh_c)
 
-    def retreat(
-        self, params: LSTMParams, cache: LSTMCache, dstate: LSTMState, out: np.ndarray
-    ) -> tuple[np.ndarray, LSTMState]:
-        """Compute the gates' errors δ, ∇_{h'} = Σ Wᵀ δ and ∇_{C'} = f ⊙ ∇_C.
+    def step_backward(
+        self, params: LSTMParams, cache: LSTMCache, dstate: LSTMState
+    ) -> tuple[LSTMParams, np.ndarray, LSTMState]:
+        """Compute ∇_C, the gates' errors δ, and from them the gradients; ∇_{C'} = f ⊙ ∇_C.
 
         Equations: lstm-cell-backward, lstm-gate-backward, lstm-hidden-backward,
-        lstm-truncated.
+        lstm-parameters, lstm-input-backward, lstm-truncated.
         """
-        _, c_prev, gates, tanh_c = cache
-        i, f, g, o = blocks(gates, 4)
-        di, df, dg, do = blocks(out, 4)
-        dc = dstate.c + dstate.h * o * (1 - tanh_c * tanh_c)
-        np.multiply(dc, g, out=di)
-        np.multiply(dc, c_prev, out=df)
-        np.multiply(dc, i, out=dg)
-        np.multiply(dstate.h, tanh_c, out=do)
-        squash_backward(gates, out, self._constants(out.dtype))
-        dh = np.zeros_like(dc) if self.truncated_gradient else out @ params.W
-        return out, LSTMState(dh, dc * f)
+        U, W, _ = params
+        x, h, c, i, f, g, o, tanh_c = cache
+        dh, dc = dstate
+        dc = dc + dh * o * (1 - tanh_c**2)
+        delta_i = dc * g * i * (1 - i)
+        delta_f = dc * c * f * (1 - f)
+        delta_g = dc * i * (1 - g**2)
+        delta_o = dh * tanh_c * o * (1 - o)
+        delta = np.hstack([delta_i, delta_f, delta_g, delta_o])
+        dparams = LSTMParams(U=delta.T @ x, W=delta.T @ h, b=delta.sum(axis=0))
+        dh_prev = np.zeros_like(dh) if self.truncated_gradient else delta @ W
+        return dparams, delta @ U, LSTMState(dh_prev, dc * f)
 
 
 @dataclass(frozen=True)
@@ -268,51 +197,49 @@ class LSTM1997(GatedCell):
     truncated_gradient : bool
         Cut the backward pass as the paper does; see :class:`LSTM`.
 
-    Raises
-    ------
-    ValueError
-        Where a size is below 1.
-
     Equations: lstm-carousel, lstm-input-gate, lstm-candidate, lstm-output-gate, lstm-hidden.
 
     Source: Hochreiter and Schmidhuber (1997); notes 000, part two, section 2.
     """
 
     truncated_gradient: bool = False
-    letters: ClassVar[str] = "igo"
+    gates: ClassVar[int] = 3
 
-    def advance(
-        self, params: LSTMParams, projected: np.ndarray, state: LSTMState
-    ) -> tuple[LSTMState, LSTMCache]:
-        """Compute the gates from projected + W h', then C = C' + i ⊙ g, h = o ⊙ tanh C.
+    def step(
+        self, params: LSTMParams, x: np.ndarray, state: LSTMState
+    ) -> tuple[LSTMState, LSTM1997Cache]:
+        """Compute the gates and the candidate, then C = C' + i ⊙ g and h = o ⊙ tanh C.
 
         Equations: lstm-carousel, lstm-hidden.
         """
-        a = projected
-        a += state.h @ params.W.T
-        gates = squash(a, self._constants(a.dtype))
-        i, g, o = blocks(gates, 3)
-        c = state.c + i * g
-        tanh_c = np.tanh(c)
-        return LSTMState(o * tanh_c, c), LSTMCache(state.h, state.c, gates, tanh_c)
+        U, W, b = params
+        h, c = state
+        a_i, a_g, a_o = np.split(x @ U.T + h @ W.T + b, 3, axis=1)
+        i = sigmoid(a_i)
+        g = np.tanh(a_g)
+        o = sigmoid(a_o)
+        c_new = c + i * g
+        tanh_c = np.tanh(c_new)
+        return LSTMState(o * tanh_c, c_new), LSTM1997Cache(x, h, c, i, g, o, tanh_c)
 
-    def retreat(
-        self, params: LSTMParams, cache: LSTMCache, dstate: LSTMState, out: np.ndarray
-    ) -> tuple[np.ndarray, LSTMState]:
-        """Compute the gates' errors δ, ∇_{h'} = Σ Wᵀ δ and ∇_{C'} = ∇_C.
+    def step_backward(
+        self, params: LSTMParams, cache: LSTM1997Cache, dstate: LSTMState
+    ) -> tuple[LSTMParams, np.ndarray, LSTMState]:
+        """Compute ∇_C, the gates' errors δ, and from them the gradients; ∇_{C'} = ∇_C.
 
         Equations: lstm-carousel-backward, lstm-gate-backward, lstm-truncated.
         """
-        _, _, gates, tanh_c = cache
-        i, g, o = blocks(gates, 3)
-        di, dg, do = blocks(out, 3)
-        dc = dstate.c + dstate.h * o * (1 - tanh_c * tanh_c)
-        np.multiply(dc, g, out=di)
-        np.multiply(dc, i, out=dg)
-        np.multiply(dstate.h, tanh_c, out=do)
-        squash_backward(gates, out, self._constants(out.dtype))
-        dh = np.zeros_like(dc) if self.truncated_gradient else out @ params.W
-        return out, LSTMState(dh, dc)
+        U, W, _ = params
+        x, h, _, i, g, o, tanh_c = cache
+        dh, dc = dstate
+        dc = dc + dh * o * (1 - tanh_c**2)
+        delta_i = dc * g * i * (1 - i)
+        delta_g = dc * i * (1 - g**2)
+        delta_o = dh * tanh_c * o * (1 - o)
+        delta = np.hstack([delta_i, delta_g, delta_o])
+        dparams = LSTMParams(U=delta.T @ x, W=delta.T @ h, b=delta.sum(axis=0))
+        dh_prev = np.zeros_like(dh) if self.truncated_gradient else delta @ W
+        return dparams, delta @ U, LSTMState(dh_prev, dc)
 
 
 class CellJacobians(NamedTuple):
@@ -325,7 +252,7 @@ class CellJacobians(NamedTuple):
 
 
 def cell_jacobians(
-    cell: LSTM | LSTM1997, params: LSTMParams, steps: Sequence[LSTMCache], example: int = 0
+    cell: LSTM | LSTM1997, params: LSTMParams, steps: Any, example: int = 0
 ) -> CellJacobians:
     """Compute ∂C^(T)/∂C^(T−q) for q = 0 … T − 1 by carrying unit vectors back.
 
@@ -335,7 +262,7 @@ def cell_jacobians(
     ----------
     cell : LSTM or LSTM1997
     params : LSTMParams
-    steps : sequence of T LSTMCache
+    steps : the cell's cache over T steps
         ``cache.steps`` of ``Recurrent(cell).forward``.
     example : int
         Row of the batch to look at.
@@ -347,30 +274,28 @@ def cell_jacobians(
     Raises
     ------
     ValueError
-        Where the cell is another, there is no step, or no such row.
+        Where the cell is another, ``steps`` no cache, or there is no such row.
 
     Equations: lstm-jacobian, lstm-cell-path.
     """
     if not isinstance(cell, LSTM | LSTM1997):
         raise ValueError(f"cell: expected LSTM or LSTM1997, got {type(cell).__name__}")
-    if len(steps) == 0:
-        raise ValueError("steps: expected at least one step's cache, got none")
-    if not 0 <= example < len(steps[0].gates):
-        raise ValueError(
-            f"example: expected a row from 0 to {len(steps[0].gates) - 1}, got {example!r}"
-        )
-    rows = [LSTMCache(*(field[example : example + 1] for field in cache)) for cache in steps]
-    H, width, dtype = cell.hidden_size, rows[0].gates.shape[1], rows[0].gates.dtype
-    cut = replace(cell, truncated_gradient=True)
+    if not isinstance(steps, LSTMCache | LSTM1997Cache):
+        raise ValueError(f"steps: expected the cell's cache, got {type(steps).__name__}")
+    T, N, H = steps.o.shape
+    if not 0 <= example < N:
+        raise ValueError(f"example: expected a row from 0 to {N - 1}, got {example!r}")
+    cut, dtype = replace(cell, truncated_gradient=True), steps.o.dtype
     everything = LSTMState(np.zeros((H, H), dtype), np.eye(H, dtype=dtype))
     alone = LSTMState(np.zeros((1, H), dtype), np.ones((1, H), dtype))
-    result = CellJacobians(np.empty((len(rows), H, H), dtype), np.empty((len(rows), H), dtype))
-    for q, cache in enumerate(reversed(rows)):
-        o = blocks(cache.gates, len(cell.letters))[-1]
-        result.total[q] = everything.c + everything.h * o * (1 - cache.tanh_c**2)
+    result = CellJacobians(np.empty((T, H, H), dtype), np.empty((T, H), dtype))
+    for q in range(T):
+        row: Any = tree.at(steps, (T - 1 - q, slice(example, example + 1)))
+        result.total[q] = everything.c + everything.h * row.o * (1 - row.tanh_c**2)
         result.cell_path[q] = alone.c
-        _, everything = cell.retreat(params, cache, everything, np.empty((H, width), dtype))
-        _, alone = cut.retreat(params, cache, alone, np.empty((1, width), dtype))
+        unit = tree.tree_map(lambda leaf: np.repeat(leaf, H, axis=0), row)
+        _, _, everything = cell.step_backward(params, unit, everything)
+        _, _, alone = cut.step_backward(params, row, alone)
     return result
 
 
@@ -412,11 +337,6 @@ def parameter_count(input_size: int, hidden_size: int, biases: int = 1) -> int:
     """Count an LSTM's parameters: 4 (H (H + D) + H), the number that Keras prints.
 
     PyTorch keeps two bias vectors, of which only the sum matters: ``biases=2``.
-
-    Raises
-    ------
-    ValueError
-        Where a size is below 1.
 
     Equations: lstm-parameter-count.
 

@@ -5,7 +5,8 @@ A leaf is an array or ``None`` (a piece that is switched off); a node is a tuple
 functions here serves optimisers, clipping, the gradient check and saving.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from numbers import Integral
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,7 +25,7 @@ def tree_map(function: Callable[..., Any], tree: Tree, *rest: Any) -> Tree:
     Raises
     ------
     ValueError
-        Where the trees do not have the same structure and shapes.
+        Where the trees do not have the same structure.
     """
     if isinstance(tree, tuple):
         for other in rest:
@@ -40,9 +41,6 @@ def tree_map(function: Callable[..., Any], tree: Tree, *rest: Any) -> Tree:
     for other in rest:
         if isinstance(other, tuple) or (other is None) != (tree is None):
             raise ValueError(f"trees: expected {_kind(tree)}, got {_kind(other)}")
-        wanted, got = getattr(tree, "shape", ()), getattr(other, "shape", ())
-        if wanted != got:
-            raise ValueError(f"trees: expected shape {wanted}, got {got}")
     return None if tree is None else function(tree, *rest)  # type: ignore[return-value]
 
 
@@ -65,6 +63,28 @@ def leaves(tree: Any) -> list[np.ndarray]:
     return [leaf for _, leaf in named_leaves(tree)]
 
 
+def is_shape(node: Any) -> bool:
+    """Tell a leaf of a tree of shapes, a tuple of sizes, from a node, a tuple of leaves."""
+    return isinstance(node, tuple) and node != () and all(isinstance(k, Integral) for k in node)
+
+
+def map_shapes(function: Callable[[tuple[int, ...]], Any], shapes: Any) -> Any:
+    """Apply ``function`` to every shape of a tree of shapes; ``None`` stays."""
+    if shapes is None or is_shape(shapes):
+        return None if shapes is None else function(shapes)
+    return rebuild(shapes, [map_shapes(function, child) for child in shapes])
+
+
+def at(tree: Tree, index: Any) -> Tree:
+    """Take ``leaf[index]`` of every leaf: a step, a window of steps, rows."""
+    return tree_map(lambda leaf: leaf[index], tree)
+
+
+def stack(trees: Sequence[Tree]) -> Tree:
+    """Stack trees along a new first axis: T trees of (N, …) make one of (T, N, …)."""
+    return tree_map(lambda *arrays: np.stack(arrays), *trees)
+
+
 def zeros_like(tree: Tree) -> Tree:
     """Make a tree of zeros with the same types, shapes and dtypes."""
     return tree_map(np.zeros_like, tree)
@@ -77,17 +97,13 @@ def add(a: Tree, b: Tree) -> Tree:
 
 def add_into(total: Any, more: Any) -> None:
     """Add ``more`` to ``total`` in place, leaf by leaf."""
-
-    def add_to(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return np.add(a, b, out=a)
-
-    tree_map(add_to, total, more)
+    for a, b in zip(leaves(total), leaves(more), strict=True):
+        np.add(a, b, out=a)
 
 
 def scale(tree: Tree, factor: float) -> Tree:
-    """Multiply every leaf by ``factor``, which may be too small or large for its dtype."""
-    number = float(factor)
-    return tree_map(lambda leaf: (leaf * np.float64(number)).astype(leaf.dtype), tree)
+    """Multiply every leaf by ``factor``."""
+    return tree_map(lambda leaf: leaf * leaf.dtype.type(factor), tree)
 
 
 def where(rows: np.ndarray, a: Tree, b: Tree) -> Tree:
@@ -95,13 +111,7 @@ def where(rows: np.ndarray, a: Tree, b: Tree) -> Tree:
 
     Leaves are (N, …).
     """
-
-    def pick(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        if rows.shape != x.shape[:1]:
-            raise ValueError(f"rows: expected shape {x.shape[:1]}, got {rows.shape}")
-        return np.where(rows.reshape((-1,) + (1,) * (x.ndim - 1)), x, y)
-
-    return tree_map(pick, a, b)
+    return tree_map(lambda x, y: np.where(rows.reshape((-1,) + (1,) * (x.ndim - 1)), x, y), a, b)
 
 
 def norm(tree: Any) -> float:

@@ -5,8 +5,11 @@ all error messages read alike: ``xs: expected shape (T, N, 3), got (5, 3)``.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
+
+from lib import tree
 
 Dim = int | str
 
@@ -58,13 +61,16 @@ def plain(name: str, value: object, expected: Sequence[Dim]) -> np.ndarray:
     return value
 
 
-def floating(name: str, value: np.ndarray, expected: Sequence[Dim]) -> np.ndarray:
+def floating(
+    name: str, value: np.ndarray, expected: Sequence[Dim], dtype: Any = None
+) -> np.ndarray:
     """Check type, dtype and shape as :func:`array` does, look at no number, return ``value``.
 
     Raises
     ------
     ValueError
-        Where ``value`` is not an array of float32 or float64, or has another shape.
+        Where ``value`` is not an array of float32 or float64, has another shape, or not the
+        precision of ``dtype``.
     """
     plain(name, value, expected)
     if value.dtype.kind != "f" or value.dtype.itemsize not in (4, 8):
@@ -73,11 +79,17 @@ def floating(name: str, value: np.ndarray, expected: Sequence[Dim]) -> np.ndarra
             f"got dtype {value.dtype} of shape {_describe(value.shape)}"
         )
     shape(name, value, expected)
+    if dtype is not None and value.dtype.itemsize != np.dtype(dtype).itemsize:
+        raise ValueError(f"{name}: expected {np.dtype(dtype)} as elsewhere, got {value.dtype}")
     return value
 
 
 def array(
-    name: str, value: np.ndarray, expected: Sequence[Dim], where: np.ndarray | None = None
+    name: str,
+    value: np.ndarray,
+    expected: Sequence[Dim],
+    where: np.ndarray | None = None,
+    dtype: Any = None,
 ) -> np.ndarray:
     """Check a floating-point array and return it.
 
@@ -91,6 +103,8 @@ def array(
     where : booleans, optional
         Of the first axes of ``value``. What stands where it is false may be anything, NaN
         too, and comes back as 0: what is masked must not matter, and 0 · ∞ is no number.
+    dtype : float32 or float64, optional
+        The precision that it must have; either where not given.
 
     Returns
     -------
@@ -102,8 +116,9 @@ def array(
     ValueError
         Where ``value`` is not an array of floats, has another shape, or holds NaN.
     """
-    value = _select(floating(name, value, expected), where, 0)
-    if np.isnan(value).any():
+    value = _select(floating(name, value, expected, dtype), where, 0)
+    # the least of numbers is NaN where one of them is
+    if value.size and np.isnan(value.min()):
         raise ValueError(f"{name}: expected numbers of shape {_describe(expected)}, got NaN")
     return value
 
@@ -150,7 +165,7 @@ def finite(
     return value
 
 
-def params(name: str, value: object, shapes: object) -> None:
+def params(name: str, value: object, shapes: object, dtype: Any = None) -> None:
     """Check the types, fields, exact shapes and dtypes of a tree of parameters.
 
     A shape that would broadcast, as b (H, 1) for b (H,), is another shape. Numbers are not
@@ -163,17 +178,19 @@ def params(name: str, value: object, shapes: object) -> None:
     value : tree of arrays
     shapes : tree of the same type
         With a plain tuple of integers in the place of each array, and ``None`` for ``None``.
+    dtype : float32 or float64, optional
+        The precision that all must have, that of the inputs.
 
     Raises
     ------
     ValueError
         Naming the first field that differs.
     """
-    if type(shapes) is tuple and all(isinstance(n, (int, np.integer)) for n in shapes):
-        floating(name, value, shapes)  # type: ignore[arg-type]
+    if tree.is_shape(shapes):
+        floating(name, value, shapes, dtype)  # type: ignore[arg-type]
         return
     for key, child, expected in _fields(name, value, shapes):
-        params(key, child, expected)
+        params(key, child, expected, dtype)
 
 
 def _fields(name: str, value: object, expected: object) -> Iterator[tuple[str, object, object]]:
@@ -280,19 +297,6 @@ def positive_number(name: str, value: float) -> float:
     return float(value)
 
 
-def non_negative_number(name: str, value: float) -> float:
-    """Check a weight or an exponent: a finite number of at least 0.
-
-    Raises
-    ------
-    ValueError
-        Where it is no number, not finite, or below 0.
-    """
-    if not _is_number(value) or not 0 <= value < np.inf:
-        raise ValueError(f"{name}: expected a finite number of at least 0, got {value!r}")
-    return float(value)
-
-
 def fraction(name: str, value: float) -> float:
     """Check a decay or a share: a number from 0 up to, not including, 1.
 
@@ -323,8 +327,8 @@ def choice(name: str, value: str, options: Sequence[str]) -> str:
     return value
 
 
-def same_tree(name: str, value: object, expected: object) -> None:
-    """Check that two trees have the same types, fields and shapes.
+def same_tree(name: str, value: object, expected: object, dtype: Any = None) -> None:
+    """Check that two trees have the same types, fields and shapes; with ``dtype``, its precision.
 
     Raises
     ------
@@ -332,7 +336,7 @@ def same_tree(name: str, value: object, expected: object) -> None:
         Naming the first field that differs.
     """
     if isinstance(expected, np.ndarray):
-        array(name, value, expected.shape)  # type: ignore[arg-type]
+        array(name, value, expected.shape, dtype=dtype)  # type: ignore[arg-type]
         return
     for key, child, wanted in _fields(name, value, expected):
-        same_tree(key, child, wanted)
+        same_tree(key, child, wanted, dtype)

@@ -3,16 +3,16 @@
 One table. For every architecture and size, the time of one training step in float32, from
 inputs and output gradients to all gradients, of four programs that take turns in one process:
 
-ours    lib
+ours    lib, by the cells' kernels
 torch   the same layer of torch.nn, eager; its gradients are compared with ours first
-plain   a NumPy loop over steps, a product for each gate, as people write it from equations
+scan    lib without kernels: `lib.bptt.scan`, the cells' equations step by step
 floor   the matrix products alone, the input's for all steps at once, written to kept buffers
 
 BENCH_THREADS=1 in the environment measures with one thread in place of two.
 
 Times are medians of several rounds, on a machine that should do nothing else. After the table:
-geometric means, where the time of a step goes, and how memory grows with the number of steps,
-with and without checkpoints.
+geometric means, the way forward and the way back apart, and how memory grows with the number of
+steps, with and without checkpoints.
 """
 
 import argparse
@@ -27,7 +27,6 @@ import math  # noqa: E402
 import statistics  # noqa: E402
 import time  # noqa: E402
 import tracemalloc  # noqa: E402
-from dataclasses import dataclass  # noqa: E402
 from typing import Any, NamedTuple  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -35,14 +34,13 @@ import torch  # noqa: E402
 
 from lib import tree  # noqa: E402
 from lib.bidirectional import Bidirectional  # noqa: E402
-from lib.bptt import Checkpointed, Recurrent  # noqa: E402
-from lib.cell import HoistedCell, Layer  # noqa: E402
+from lib.bptt import SCAN, Checkpointed, Recurrent  # noqa: E402
+from lib.cell import Kernel, Layer  # noqa: E402
 from lib.deep import Stacked  # noqa: E402
 from lib.gru import GRU  # noqa: E402
 from lib.lstm import LSTM  # noqa: E402
 from lib.peephole import PeepholeLSTM  # noqa: E402
 from lib.rnn import RNN  # noqa: E402
-from tools import plain  # noqa: E402
 
 SIZES = [
     (50, 32, 32, 64),
@@ -63,20 +61,35 @@ class Row(NamedTuple):
     size: tuple[int, int, int, int]
     ours: float
     torch: float | None
-    plain: float
+    scan: float
     floor: float
 
 
-def layers(D: int, H: int) -> dict[str, Layer]:
+class Scanned(Recurrent):
+    """A layer that leaves its cell's kernel alone."""
+
+    def _kernel(self, steps: int) -> Kernel:
+        return SCAN
+
+
+def layers(D: int, H: int, kind: type[Recurrent] = Recurrent) -> dict[str, Layer]:
     """Make the architectures measured; stacked and bidirectional ones are of LSTMs."""
     return {
-        "rnn": Recurrent(RNN(D, H)),
-        "lstm": Recurrent(LSTM(D, H)),
-        "gru": Recurrent(GRU(D, H, reset_after=True)),
-        "peephole": Recurrent(PeepholeLSTM(D, H)),
-        "stacked": Stacked([Recurrent(LSTM(D, H)), Recurrent(LSTM(H, H))]),
-        "bidirectional": Bidirectional(Recurrent(LSTM(D, H)), Recurrent(LSTM(D, H))),
+        "rnn": kind(RNN(D, H)),
+        "lstm": kind(LSTM(D, H)),
+        "gru": kind(GRU(D, H, reset_after=True)),
+        "peephole": kind(PeepholeLSTM(D, H)),
+        "stacked": Stacked([kind(LSTM(D, H)), kind(LSTM(H, H))]),
+        "bidirectional": Bidirectional(kind(LSTM(D, H)), kind(LSTM(D, H))),
     }
+
+
+def example(layer: Layer, T: int, N: int) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Draw parameters, inputs and gradients of outputs in float32."""
+    rng = np.random.default_rng(0)
+    params = tree.tree_map(lambda leaf: leaf.astype(np.float32), layer.init(rng))
+    xs = rng.normal(size=(T, N, layer.input_size)).astype(np.float32)
+    return params, xs, rng.normal(size=(T, N, layer.output_size)).astype(np.float32)
 
 
 def recurrent_parts(layer: Layer, params: Any) -> list[tuple[Recurrent, Any]]:
@@ -156,37 +169,6 @@ def torch_step(
     return step
 
 
-def plain_step(name: str, layer: Layer, params: Any, xs: np.ndarray, dys: np.ndarray) -> Step:
-    run, gates = {"rnn": (plain.rnn, "a"), "gru": (plain.gru, "rzn")}.get(
-        name, (plain.lstm, "ifgo")
-    )
-    parts = [plain.split(p, gates) for _, p in recurrent_parts(layer, params)]
-
-    def joined(d: plain.Arrays) -> list[np.ndarray]:
-        return [np.concatenate([d[f"{field}_{gate}"] for gate in gates]) for field in "UWb"]
-
-    def step() -> list[np.ndarray]:
-        if name == "stacked":
-            hs, lower_backward = run(parts[0], xs)
-            ys, upper_backward = run(parts[1], hs)
-            upper, dhs = upper_backward(dys)
-            lower, dxs = lower_backward(dhs)
-            return [ys, dxs, *joined(lower), *joined(upper)]
-        if name == "bidirectional":
-            future, future_backward = run(parts[0], xs)
-            past, past_backward = run(parts[1], xs[::-1])
-            half = future.shape[-1]
-            d_future, dxs_future = future_backward(dys[..., :half])
-            d_past, dxs_past = past_backward(dys[::-1, :, half:])
-            ys = np.concatenate([future, past[::-1]], axis=-1)
-            return [ys, dxs_future + dxs_past[::-1], *joined(d_future), *joined(d_past)]
-        ys, backward = run(parts[0], xs)
-        d, dxs = backward(dys)
-        return [ys, dxs, *joined(d)]
-
-    return step
-
-
 def floor_step(layer: Layer, params: Any, xs: np.ndarray) -> Callable[[], None]:
     """Make the step's matrix products and nothing else, into arrays kept between calls."""
     T, N, _ = xs.shape
@@ -253,15 +235,12 @@ def take_turns(programs: dict[str, Callable[[], Any]], rounds: int) -> dict[str,
 def measure(name: str, size: tuple[int, int, int, int], rounds: int) -> Row:
     """Check that the programs agree, then time them."""
     T, N, D, H = size
-    rng = np.random.default_rng(0)
     layer = layers(D, H)[name]
-    params = tree.tree_map(lambda leaf: leaf.astype(np.float32), layer.init(rng))
-    xs = rng.normal(size=(T, N, D)).astype(np.float32)
-    dys = rng.normal(size=(T, N, layer.output_size)).astype(np.float32)
+    params, xs, dys = example(layer, T, N)
     ours = our_step(layer, params, xs, dys)
     others = {
         "torch": torch_step(name, layer, params, xs, dys),
-        "plain": plain_step(name, layer, params, xs, dys),
+        "scan": our_step(layers(D, H, Scanned)[name], params, xs, dys),
     }
     programs: dict[str, Callable[[], Any]] = {"ours": ours}
     for other, program in others.items():
@@ -270,9 +249,7 @@ def measure(name: str, size: tuple[int, int, int, int], rounds: int) -> Row:
             programs[other] = program
     programs["floor"] = floor_step(layer, params, xs)
     seconds = take_turns(programs, rounds)
-    return Row(
-        name, size, seconds["ours"], seconds.get("torch"), seconds["plain"], seconds["floor"]
-    )
+    return Row(name, size, seconds["ours"], seconds.get("torch"), seconds["scan"], seconds["floor"])
 
 
 def geometric_mean(values: Sequence[float]) -> float:
@@ -287,9 +264,9 @@ def print_table(
         f"One training step, float32, {THREADS} threads, medians of {rounds} rounds; "
         f"milliseconds.\nLoad of the machine at the start: {os.getloadavg()[0]:.1f} "
         "(much above 0, and the numbers mean little).\n"
-        "torch/ours and plain/ours: above 1, ours is the faster; ours/floor: 1 is the limit.\n\n"
-        f"{'':14}{'T':>4} {'N':>4} {'D':>4} {'H':>4} {'ours':>9} {'torch':>9} {'plain':>9} "
-        f"{'floor':>9} {'torch/ours':>11} {'plain/ours':>11} {'ours/floor':>11}"
+        "torch/ours and scan/ours: above 1, ours is the faster; ours/floor: 1 is the limit.\n\n"
+        f"{'':14}{'T':>4} {'N':>4} {'D':>4} {'H':>4} {'ours':>9} {'torch':>9} {'scan':>9} "
+        f"{'floor':>9} {'torch/ours':>11} {'scan/ours':>11} {'ours/floor':>11}"
     )
     rows = []
     for name in names:
@@ -300,94 +277,43 @@ def print_table(
             theirs = f"{row.torch * 1e3:9.2f}" if row.torch else f"{'-':>9}"
             print(
                 f"{name:14}{' '.join(f'{n:4}' for n in size)} {row.ours * 1e3:9.2f} {theirs} "
-                f"{row.plain * 1e3:9.2f} {row.floor * 1e3:9.2f} {against} "
-                f"{row.plain / row.ours:11.2f} {row.ours / row.floor:11.2f}",
+                f"{row.scan * 1e3:9.2f} {row.floor * 1e3:9.2f} {against} "
+                f"{row.scan / row.ours:11.2f} {row.ours / row.floor:11.2f}",
                 flush=True,
             )
     large = [row for row in rows if row.size in LARGE]
     print("\nGeometric means")
     for label, values, aim in (
         ("torch/ours", [row.torch / row.ours for row in rows if row.torch], "at least 1"),
-        ("plain/ours", [row.plain / row.ours for row in rows], "at least 3"),
-        ("plain/floor", [row.plain / row.floor for row in rows], "none: the limit of plain/ours"),
+        ("scan/ours", [row.scan / row.ours for row in rows], "none: what the kernels buy"),
         ("ours/floor, large sizes", [row.ours / row.floor for row in large], "at most 2"),
     ):
         print(f"  {label:26}{geometric_mean(values):6.2f}   aim: {aim}")
 
 
-@dataclass(frozen=True)
-class Timed(HoistedCell):
-    """A cell that adds up the seconds spent in each of its pieces."""
-
-    cell: HoistedCell
-    seconds: dict[str, float]
-
-    @property
-    def input_size(self) -> int:  # type: ignore[override]
-        return self.cell.input_size
-
-    @property
-    def hidden_size(self) -> int:  # type: ignore[override]
-        return self.cell.hidden_size
-
-    def initial_state(self, batch_size: int, dtype: Any = np.float64) -> Any:
-        return self.cell.initial_state(batch_size, dtype)
-
-    def init(self, rng: np.random.Generator) -> Any:
-        return self.cell.init(rng)  # type: ignore[attr-defined]
-
-    def gate_width(self, params: Any) -> int:
-        return self.cell.gate_width(params)
-
-    def _timed(self, piece: str, *arguments: Any) -> Any:
-        begin = time.perf_counter()
-        result = getattr(self.cell, piece)(*arguments)
-        self.seconds[piece] += time.perf_counter() - begin
-        return result
-
-    def project(self, *arguments: Any) -> Any:
-        return self._timed("project", *arguments)
-
-    def advance(self, *arguments: Any) -> Any:
-        return self._timed("advance", *arguments)
-
-    def retreat(self, *arguments: Any) -> Any:
-        return self._timed("retreat", *arguments)
-
-    def collect(self, *arguments: Any) -> Any:
-        return self._timed("collect", *arguments)
-
-
-def print_profile(names: Sequence[str], sizes: Sequence[tuple[int, int, int, int]]) -> None:
-    """Print where a step's time goes: the four pieces of a cell, and the scan around them."""
-    pieces = ("project", "advance", "retreat", "collect")
+def print_ways(names: Sequence[str], sizes: Sequence[tuple[int, int, int, int]]) -> None:
+    """Print how a step's time is shared between the way forward and the way back."""
     print(
-        "\nWhere the time goes: milliseconds a step in the cell's pieces and in the scan around\n"
-        "them. project and collect are the products over all time steps at once; advance and\n"
-        "retreat have a product and the elementwise work of each step, forward and backward.\n\n"
-        f"{'':14}{'T':>4} {'N':>4} {'D':>4} {'H':>4} "
-        + " ".join(f"{piece:>9}" for piece in (*pieces, "scan"))
+        "\nMilliseconds a step forward and back.\n\n"
+        f"{'':14}{'T':>4} {'N':>4} {'D':>4} {'H':>4} {'forward':>9} {'back':>9}"
     )
     for name in names:
         for T, N, D, H in sizes:
-            cell = layers(D, H)[name].cell  # type: ignore[attr-defined]
-            rng = np.random.default_rng(0)
-            params = tree.tree_map(lambda leaf: leaf.astype(np.float32), cell.init(rng))
-            xs = rng.normal(size=(T, N, D)).astype(np.float32)
-            dys = rng.normal(size=(T, N, H)).astype(np.float32)
-            seconds = dict.fromkeys(pieces, 0.0)
-            step = our_step(Recurrent(Timed(cell, seconds)), params, xs, dys)
-            step()
-            seconds.update(dict.fromkeys(pieces, 0.0))
-            calls, begin = 0, time.perf_counter()
-            while calls < 3 or time.perf_counter() - begin < 0.1:
-                step()
-                calls += 1
-            total = time.perf_counter() - begin
-            parts = [*(seconds[piece] for piece in pieces), total - sum(seconds.values())]
+            layer = layers(D, H)[name]
+            params, xs, dys = example(layer, T, N)
+            cache = layer.forward(params, xs)[2]
+            seconds = take_turns(
+                {
+                    "forward": lambda layer=layer, params=params, xs=xs: layer.forward(params, xs),
+                    "back": lambda layer=layer, params=params, cache=cache, dys=dys: layer.backward(
+                        params, cache, dys
+                    ),
+                },
+                3,
+            )
             print(
                 f"{name:14}{' '.join(f'{n:4}' for n in (T, N, D, H))} "
-                + " ".join(f"{part / calls * 1e3:9.2f}" for part in parts),
+                f"{seconds['forward'] * 1e3:9.2f} {seconds['back'] * 1e3:9.2f}",
                 flush=True,
             )
 
@@ -434,7 +360,7 @@ def main() -> None:
     sizes = QUICK_SIZES if arguments.quick else SIZES
     print_table(arguments.only, sizes, arguments.rounds or (3 if arguments.quick else 7))
     cells = [name for name in arguments.only if name not in ("stacked", "bidirectional")]
-    print_profile(cells, sizes)
+    print_ways(cells, sizes)
     print_memory()
 
 

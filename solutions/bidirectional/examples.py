@@ -33,7 +33,7 @@ def bidirectional_backward(rng, T, lengths, cells, merge="concat"):
     caches = []
     for cell, weights in zip(cells, params, strict=True):
         cache = Recurrent(cell).forward(weights, rng.normal(size=(T, N, D)), None, lengths)[2]
-        other = [tree.tree_map(lambda a: rng.normal(size=a.shape), step) for step in cache.steps]
+        other = tree.tree_map(lambda a: rng.normal(size=a.shape), cache.steps)
         caches.append(cache._replace(steps=other))
     wide = sum(cell.hidden_size for cell in cells) if merge == "concat" else cells[0].hidden_size
     return {

@@ -3,7 +3,6 @@
 import numpy as np
 
 from lib import tree
-from lib.cell import StepCache
 
 
 def reverse_padded(xs, lengths):
@@ -32,7 +31,7 @@ def bidirectional_forward(xs, lengths, cells, params, states, merge):
 
 
 def bidirectional_backward(dys, lengths, cells, params, caches, merge):
-    dxs = np.zeros(caches[0].xs.shape)
+    dxs = np.zeros(caches[0].steps.x.shape)
     totals = [tree.zeros_like(weights) for weights in params]
     first = 0
     for k, (cell, weights, cache) in enumerate(zip(cells, params, caches, strict=True)):
@@ -42,10 +41,9 @@ def bidirectional_backward(dys, lengths, cells, params, caches, merge):
             dstate = cell.initial_state(1)
             for step in range(length - 1, -1, -1):
                 t = length - 1 - step if k else step
-                kept = tree.tree_map(lambda a, n=n: a[n : n + 1], cache.steps[step])
                 more, dx, dstate = cell.step_backward(
                     weights,
-                    StepCache(cache.xs[step, n : n + 1], kept),
+                    tree.at(cache.steps, (step, slice(n, n + 1))),
                     dstate._replace(h=dstate.h + arriving[t, n]),
                 )
                 dxs[t, n] += dx[0]

@@ -9,11 +9,12 @@ WITHHOLD = [
     "lib.losses.cross_entropy",
     "lib.gradient_check.numerical_gradient",
     "lib.gradient_check.compare",
-    "lib.rnn.RNN.retreat",
-    "lib.rnn.RNN.collect",
-    "lib.rnn.Output.backward",
-    "lib.rnn.OutputToHidden.backward",
-    "lib.rnn.OutputToHidden.backward_forced",
+    "lib.rnn.RNN.step_backward",
+    "lib.fused_rnn.backward",
+    "lib.networks.Output.backward",
+    "lib.output_to_hidden.OutputToHidden.backward",
+    "lib.output_to_hidden.OutputToHidden.backward_forced",
+    "lib.output_to_hidden.OutputToHidden._collect",
 ]
 
 PRINTED = (

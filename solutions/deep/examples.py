@@ -47,10 +47,7 @@ def stacked_backward(rng, kinds, sizes, T, N, masks="", lengths=None, real=False
         begin = stacked_backward_noise(rng, cell.initial_state(N))
         signal, _, cache = Recurrent(cell).forward(theirs, signal, begin, lengths)
         if not real:
-            cache = cache._replace(
-                xs=stacked_backward_noise(rng, cache.xs),
-                steps=[stacked_backward_noise(rng, step) for step in cache.steps],
-            )
+            cache = cache._replace(steps=stacked_backward_noise(rng, cache.steps))
         scans.append(cache)
     times = {"e": T, "s": 1}
     return {
@@ -94,10 +91,7 @@ def residual_backward(rng, kinds, D, H, T, N, masks="", lengths=None, real=False
         given, _, cache = Recurrent(cell).forward(theirs, signal, begin, lengths)
         signal = given + signal if k else given
         if not real:
-            cache = cache._replace(
-                xs=stacked_backward_noise(rng, cache.xs),
-                steps=[stacked_backward_noise(rng, step) for step in cache.steps],
-            )
+            cache = cache._replace(steps=stacked_backward_noise(rng, cache.steps))
         scans.append(cache)
     times = {"e": T, "s": 1}
     return {

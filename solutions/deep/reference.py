@@ -3,7 +3,6 @@
 import numpy as np
 
 from lib import tree
-from lib.cell import StepCache
 
 
 def stacked_forward(cells, params, xs, states, masks, lengths):
@@ -41,17 +40,17 @@ def dropout_masks(uniform, rate, variational, inverted):
 
 def stacked_backward(cells, params, caches, masks, dys, dstates):
     T, N, _ = dys.shape
-    totals, dxs, rows = [tree.zeros_like(p) for p in params], np.zeros(caches[0].xs.shape), []
+    totals, dxs, rows = [tree.zeros_like(p) for p in params], np.zeros(caches[0].steps.x.shape), []
     for n in range(N):
 
         def row(value, n=n):
             return tree.tree_map(lambda leaf: leaf[n : n + 1], value)
 
         flowing = [row(dstate) for dstate in dstates]
-        for t in range(T if caches[0].lengths is None else caches[0].lengths[n])[::-1]:
+        for t in range(T if caches[0].live is None else caches[0].live[:, n].sum())[::-1]:
             error = dys[t, n]
             for k in range(len(cells))[::-1]:
-                kept = StepCache(*row((caches[k].xs[t], caches[k].steps[t])))
+                kept = row(tree.at(caches[k].steps, t))
                 arriving = flowing[k]._replace(h=flowing[k].h + error)
                 part, error, flowing[k] = cells[k].step_backward(params[k], kept, arriving)
                 totals[k] = tree.add(totals[k], part)
@@ -80,18 +79,18 @@ def residual_forward(cells, params, xs, states, masks):
 
 def residual_backward(cells, params, caches, masks, dys, dstates):
     T, N, _ = dys.shape
-    totals, dxs, rows = [tree.zeros_like(p) for p in params], np.zeros(caches[0].xs.shape), []
+    totals, dxs, rows = [tree.zeros_like(p) for p in params], np.zeros(caches[0].steps.x.shape), []
     for n in range(N):
 
         def row(value, n=n):
             return tree.tree_map(lambda leaf: leaf[n : n + 1], value)
 
         flowing = [row(dstate) for dstate in dstates]
-        for t in range(T if caches[0].lengths is None else caches[0].lengths[n])[::-1]:
+        for t in range(T if caches[0].live is None else caches[0].live[:, n].sum())[::-1]:
             # every layer's output stands in the sum at the top, so each begins with dys
             error, reads = dys[t, n], []
             for k in range(len(cells))[::-1]:
-                kept = StepCache(*row((caches[k].xs[t], caches[k].steps[t])))
+                kept = row(tree.at(caches[k].steps, t))
                 arriving = flowing[k]._replace(h=flowing[k].h + dys[t, n] + sum(reads))
                 part, error, flowing[k] = cells[k].step_backward(params[k], kept, arriving)
                 totals[k] = tree.add(totals[k], part)

@@ -11,7 +11,7 @@ WITHHOLD = [
     "lib.endings.log_likelihood",
     "lib.endings.log_stopping",
     "lib.dense.embed_backward",
-    "lib.rnn.VectorInput.backward",
+    "lib.networks.VectorInput.backward",
     "lib.search.greedy",
     "lib.search.sample",
     "lib.search._write",

@@ -3,7 +3,7 @@
 import numpy as np
 
 from lib.bptt import Recurrent
-from lib.lstm import LSTM, LSTM1997, LSTMCache, LSTMParams, LSTMState
+from lib.lstm import LSTM, LSTM1997, LSTMParams, LSTMState
 
 
 def lstm_gates(rng, N, D, H, scale=1.0):
@@ -72,7 +72,8 @@ def lstm_backward(rng, T, N, D, H, real=True):
     if real:
         state = LSTMState(rng.uniform(-1, 1, (N, H)), rng.normal(size=(N, H)))
         steps = Recurrent(LSTM(D, H)).forward(params, xs, state)[2].steps
-        cache = [np.stack([getattr(s, name) for s in steps]) for name in LSTMCache._fields]
+        gates = np.concatenate([steps.i, steps.f, steps.g, steps.o], axis=2)
+        cache = [steps.h, steps.c, gates, steps.tanh_c]
     else:
         cache = [rng.normal(size=(T, N, k * H)) for k in (1, 1, 4, 1)]
     return {
@@ -114,9 +115,8 @@ def truncated_backward(rng, T, N, D, H, real=True):
     if real:
         state = LSTMState(rng.uniform(-1, 1, (N, H)), rng.normal(size=(N, H)))
         steps = Recurrent(LSTM1997(D, H)).forward(params, xs, state)[2].steps
-        h_prevs, _, gates, tanh_cs = (
-            np.stack([getattr(s, name) for s in steps]) for name in LSTMCache._fields
-        )
+        gates = np.concatenate([steps.i, steps.g, steps.o], axis=2)
+        h_prevs, tanh_cs = steps.h, steps.tanh_c
     else:
         h_prevs, gates, tanh_cs = (rng.normal(size=(T, N, k * H)) for k in (1, 3, 1))
     return {

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from lib.bptt import Recurrent, RecurrentCache
-from lib.lstm import LSTM, LSTM1997, LSTMCache, LSTMParams, LSTMState
+from lib.lstm import LSTM, LSTM1997, LSTM1997Cache, LSTMCache, LSTMParams, LSTMState
 
 
 def lstm_gates(x, h_prev, U, W, b):
@@ -75,10 +75,10 @@ def lstm_forward(xs, h0, c0, U, W, b, lengths):
 
 def lstm_backward(dhs, dh_last, dc_last, xs, h_prevs, c_prevs, gates, tanh_cs, U, W):
     layer = Recurrent(LSTM(xs.shape[2], dhs.shape[2]))
-    steps = [LSTMCache(*step) for step in zip(h_prevs, c_prevs, gates, tanh_cs, strict=True)]
+    steps = LSTMCache(xs, h_prevs, c_prevs, *np.split(gates, 4, axis=2), tanh_cs)
     dparams, dxs, dstate = layer.backward(
         LSTMParams(U, W, np.zeros(len(U))),
-        RecurrentCache(xs, steps, None),
+        RecurrentCache(steps, None),
         dhs,
         LSTMState(dh_last, dc_last),
     )
@@ -116,11 +116,11 @@ def lstm_backward_padded(
 def truncated_backward(dhs, dc_last, xs, h_prevs, gates, tanh_cs, U):
     H = dhs.shape[2]
     cell = LSTM1997(xs.shape[2], H, truncated_gradient=True)
-    # W plays no part in the truncated gradient; any will do.
+    # neither W nor the old cell state plays a part in the truncated gradient; any will do
     params = LSTMParams(U, np.ones((3 * H, H)), np.zeros(3 * H))
-    steps = [LSTMCache(h, h, g, c) for h, g, c in zip(h_prevs, gates, tanh_cs, strict=True)]
+    steps = LSTM1997Cache(xs, h_prevs, h_prevs, *np.split(gates, 3, axis=2), tanh_cs)
     dparams, dxs, dstate = Recurrent(cell).backward(
-        params, RecurrentCache(xs, steps, None), dhs, LSTMState(np.zeros_like(dc_last), dc_last)
+        params, RecurrentCache(steps, None), dhs, LSTMState(np.zeros_like(dc_last), dc_last)
     )
     return dxs, dstate.c, *dparams
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from lib.bptt import Recurrent
 from lib.lstm import LSTMState
-from lib.peephole import PeepholeCache, PeepholeLSTM, PeepholeParams
+from lib.peephole import PeepholeLSTM, PeepholeParams
 
 
 def peephole_step(rng, N, D, H, peepholes="ifo", scale=1.0):
@@ -74,22 +74,20 @@ def peephole_backward(rng, T, N, D, H, real=True, lengths=None):
     if real:
         state = LSTMState(rng.uniform(-1, 1, (N, H)), rng.normal(size=(N, H)))
         steps = Recurrent(PeepholeLSTM(D, H)).forward(params, xs, state, lengths)[2].steps
-        cache = {
-            name: np.stack([getattr(s, name) for s in steps]) for name in PeepholeCache._fields
-        }
+        gates = np.concatenate([steps.i, steps.f, steps.g, steps.o], axis=2)
+        cache = [steps.h, steps.c, steps.c_new, gates, steps.squashed_c]
     else:
-        widths = zip(PeepholeCache._fields, (1, 1, 1, 4, 1), strict=True)
-        cache = {name: rng.normal(size=(T, N, k * H)) for name, k in widths}
+        cache = [rng.normal(size=(T, N, k * H)) for k in (1, 1, 1, 4, 1)]
     return {
         "dhs": rng.normal(size=(T, N, H)),
         "dh_last": rng.normal(size=(N, H)),
         "dc_last": rng.normal(size=(N, H)),
         "xs": xs,
-        "h_prevs": cache["h_prev"],
-        "c_prevs": cache["c_prev"],
-        "cs": cache["c"],
-        "tanh_cs": cache["squashed_c"],
-        "gates": cache["gates"],
+        "h_prevs": cache[0],
+        "c_prevs": cache[1],
+        "cs": cache[2],
+        "tanh_cs": cache[4],
+        "gates": cache[3],
         "U": params.U,
         "W": params.W,
         "p_i": params.p_i,

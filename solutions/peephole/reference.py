@@ -90,10 +90,11 @@ def peephole_backward(
     dhs, dh_last, dc_last, xs, h_prevs, c_prevs, cs, tanh_cs, gates, U, W, p_i, p_f, p_o, lengths
 ):
     layer = Recurrent(PeepholeLSTM(xs.shape[2], dhs.shape[2]))
-    rows = zip(h_prevs, c_prevs, cs, gates, tanh_cs, strict=True)
+    steps = PeepholeCache(xs, h_prevs, c_prevs, *np.split(gates, 4, axis=2), cs, tanh_cs)
+    live = np.arange(len(xs))[:, None] < lengths
     dparams, dxs, dstate = layer.backward(
         PeepholeParams(U, W, np.zeros(len(U)), p_i, p_f, p_o),
-        RecurrentCache(xs, [PeepholeCache(*row) for row in rows], lengths),
+        RecurrentCache(steps, live),
         dhs,
         LSTMState(dh_last, dc_last),
     )

@@ -13,6 +13,7 @@ def test_it_imports_without_later_chapters_and_without_answers(slug, tmp_path):
     learner_lib.build(slug, tmp_path)
     names = {path.stem for path in (tmp_path / "lib").glob("*.py")}
     later = set(sources.CHAPTERS[sources.CHAPTERS.index(slug) :])
+    later |= {part for chapter in later for part in sources.PARTS.get(chapter, ())}
     assert not names & later
     assert not {name for name in names if "attention" in name}
     assert "torch_bridge" not in names
@@ -24,6 +25,28 @@ def test_it_imports_without_later_chapters_and_without_answers(slug, tmp_path):
         _, module, function = name.split(".", 2)
         text = (tmp_path / "lib" / f"{module}.py").read_text()
         assert f"{function}: you write this in chapter {slug}" in text
+
+
+def kernels() -> set[str]:
+    return {path.stem for path in (sources.ROOT / "lib").glob("fused_*.py")}
+
+
+def test_every_kernel_belongs_to_the_chapter_of_its_cell():
+    """A kernel holds the cell's equations, so that it goes where the cell goes."""
+    assert kernels()
+    for name in kernels():
+        assert name in sources.PARTS[name.removeprefix("fused_")]
+
+
+@pytest.mark.parametrize("slug", sources.available())
+def test_a_step_that_is_withheld_is_withheld_in_its_kernel_too(slug):
+    held = checks.declarations(slug).WITHHOLD
+    for name in held:
+        module, _, method = name.removeprefix("lib.").rpartition(".")
+        kernel = f"fused_{module.partition('.')[0]}"
+        way = {"step": "forward", "step_backward": "backward"}.get(method)
+        if kernel in kernels() and way:
+            assert f"lib.{kernel}.{way}" in held
 
 
 def test_withheld_bodies_are_gone_and_the_rest_stays():

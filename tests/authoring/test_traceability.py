@@ -12,7 +12,7 @@ def test_nothing_is_missing():
 def test_the_step_of_chapter_1_is_joined():
     (equation,) = (e for e in traceability.collect() if e.label == "rnn-state")
     assert equation.page == "book/rnn"
-    assert "lib.rnn.RNN.advance" in equation.functions
+    assert "lib.rnn.RNN.step" in equation.functions
     assert "rnn.rnn_step" in equation.exercises
     assert equation.tests
 

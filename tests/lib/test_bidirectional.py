@@ -13,20 +13,20 @@ from lib.bidirectional import (
     BidirectionalOutputParams,
     BidirectionalParams,
     BidirectionalState,
-    FourCorners,
-    FourDirections,
     as_layer,
     reverse_padded,
 )
 from lib.bptt import Recurrent
+from lib.grids import FourCorners, FourDirections
 from lib.gru import GRU
 from lib.losses import cross_entropy
 from lib.lstm import LSTM
-from lib.peephole import CoupledLSTM, PeepholeLSTM
+from lib.lstm_variants import CoupledLSTM
+from lib.networks import Output as OneOutput
+from lib.networks import OutputParams as OneOutputParams
+from lib.peephole import PeepholeLSTM
 from lib.rnn import RNN
-from lib.rnn import Output as OneOutput
-from lib.rnn import OutputParams as OneOutputParams
-from lib.vanishing_gradients import LeakyRNN, SkipRNN
+from lib.time_scales import LeakyRNN, SkipRNN
 from tests.lib import layer_checks as checks
 from tests.lib.cell_checks import assert_same, quick, sizes
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from lib import gradient_check, tree
 from lib.bptt import Checkpointed, Recurrent, Truncated
-from lib.cell import HoistedCell
 from lib.deep import Stacked
 from lib.lstm import LSTM
-from lib.rnn import RNN, ManyToMany, Output, OutputToHidden, RNNState
+from lib.networks import ManyToMany, Output
+from lib.output_to_hidden import OutputToHidden
+from lib.rnn import RNN, RNNState
 from tests.lib import cell_checks as checks
 
 T, N, D, H = 11, 3, 4, 6
@@ -23,16 +24,6 @@ LENGTHS = np.array([11, 2, 7])
 @pytest.fixture
 def rng():
     return np.random.default_rng(5)
-
-
-class Unhoisted:
-    """A cell behind ``step`` and ``step_backward`` alone."""
-
-    def __init__(self, cell):
-        self.cell = cell
-        self.input_size, self.hidden_size = cell.input_size, cell.hidden_size
-        self.init, self.initial_state = cell.init, cell.initial_state
-        self.step, self.step_backward = cell.step, cell.step_backward
 
 
 def run(layer, ex, lengths=None):
@@ -63,16 +54,6 @@ def test_backward_is_the_equations(rng):
             dh = W.T @ delta
         np.testing.assert_allclose(dstate.h[n], dh, atol=1e-12)
     checks.assert_same(tuple(dparams), (dU, dW, db))
-
-
-@pytest.mark.equations("rnn-recurrence")
-@pytest.mark.parametrize("lengths", [None, LENGTHS])
-@pytest.mark.parametrize("cell", [RNN(D, H), LSTM(D, H)], ids=lambda cell: type(cell).__name__)
-def test_any_cell_gives_what_a_hoisted_one_gives(cell, lengths):
-    ex = checks.example(cell, T, N)
-    plain = Unhoisted(cell)
-    assert not isinstance(plain, HoistedCell)
-    checks.assert_same(run(Recurrent(plain), ex, lengths), run(Recurrent(cell), ex, lengths))
 
 
 @pytest.mark.equations("rnn-mask")

@@ -8,24 +8,16 @@ from hypothesis import strategies as st
 from lib import gradient_check, tree
 from lib.bidirectional import Bidirectional
 from lib.bptt import Recurrent
-from lib.deep import (
-    MLP,
-    DeepTransition,
-    DeepTransitionParams,
-    DeepTransitionState,
-    MLPParams,
-    Stacked,
-    StackedParams,
-    StackedState,
-    dropout_mask,
-    shortest_path,
-    unfolded_edges,
-)
+from lib.clockwork import ClockworkRNN
+from lib.deep import MLP, MLPParams, Stacked, StackedParams, StackedState, dropout_mask
+from lib.deep_transition import DeepTransition, DeepTransitionParams, DeepTransitionState
 from lib.gru import GRU
 from lib.lstm import LSTM
-from lib.peephole import ClockworkRNN, CoupledLSTM, DepthGatedLSTM, PeepholeLSTM
+from lib.lstm_variants import CoupledLSTM, DepthGatedLSTM
+from lib.paths import shortest_path, unfolded_edges
+from lib.peephole import PeepholeLSTM
 from lib.rnn import RNN, RNNState
-from lib.vanishing_gradients import LeakyRNN, SkipRNN
+from lib.time_scales import LeakyRNN, SkipRNN
 from tests.lib import cell_checks
 from tests.lib import layer_checks as checks
 from tests.lib.cell_checks import assert_same, quick, sizes

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from lib import gradient_check, tree
+from lib.clockwork import ClockworkRNN
 from lib.deep import Stacked
 from lib.dense import embed, embed_backward
 from lib.encoder_decoder import EncoderDecoder
 from lib.endings import EndSymbol, LengthFirst, Predictions, StopUnit, log_likelihood, loss
 from lib.gru import GRU
 from lib.lstm import LSTM
-from lib.peephole import ClockworkRNN, DepthGatedLSTM
+from lib.lstm_variants import DepthGatedLSTM
 from lib.rnn import RNN
 from lib.search import beam_search, greedy, sample
 from lib.writer import (

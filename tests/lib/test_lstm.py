@@ -16,13 +16,9 @@ from lib.lstm import (
     LSTM1997,
     LSTMParams,
     LSTMState,
-    blocks,
     cell_jacobians,
     concatenate_maps,
     parameter_count,
-    squash,
-    squash_backward,
-    squash_constants,
 )
 from lib.rnn import RNN
 from tests.lib import cell_checks as checks
@@ -116,7 +112,7 @@ def test_cell_jacobians(kind):
     _, _, cache = Recurrent(cell).forward(ex.params, ex.xs, ex.state)
     found = cell_jacobians(cell, ex.params, cache.steps, example=1)
     assert found.total.shape == (5, 4, 4)
-    f = [blocks(c.gates, 4)[1][1] if kind is LSTM else np.ones(4) for c in cache.steps]
+    f = cache.steps.f[:, 1] if kind is LSTM else np.ones((5, 4))
     for q in range(5):
         np.testing.assert_allclose(found.cell_path[q], np.prod(f[5 - q :], axis=0), atol=1e-14)
         numerical = np.empty((4, 4))
@@ -129,8 +125,7 @@ def test_cell_jacobians(kind):
                     if t == 4 - q:
                         c = state.c.copy()
                         c[:, k] += nudge
-                        o = blocks(step.inner.gates, 4 if kind is LSTM else 3)[-1]
-                        state = LSTMState(o * np.tanh(c), c)
+                        state = LSTMState(step.o * np.tanh(c), c)
                 ends.append(state.c[1])
             numerical[:, k] = (ends[0] - ends[1]) / 2e-5
         np.testing.assert_allclose(found.total[q], numerical, atol=1e-8)
@@ -159,8 +154,8 @@ def test_concatenate_maps(split):
     ex = checks.example(cell)
     params = concatenate_maps(ex.params, split)
     rows = np.arange(4) < split
-    for block, (U, W) in enumerate(zip(blocks(params.U.T, 4), blocks(params.W.T, 4), strict=True)):
-        U_full, W_full = blocks(ex.params.U.T, 4)[block], blocks(ex.params.W.T, 4)[block]
+    blocks = [np.split(m.T, 4, axis=1) for m in (params.U, params.W, ex.params.U, ex.params.W)]
+    for U, W, U_full, W_full in zip(*blocks, strict=True):
         x, h = ex.xs[0], ex.state.h
         concatenated = np.concatenate([(x @ U_full)[:, rows], (h @ W_full)[:, ~rows]], axis=1)
         np.testing.assert_allclose(x @ U + h @ W, concatenated, atol=1e-14)
@@ -183,22 +178,6 @@ def test_parameter_count():
     for bad in ((0, 5, 1), (3, 0, 1), (3, 5, 0)):
         with pytest.raises(ValueError, match="expected an integer of at least 1"):
             parameter_count(*bad)
-
-
-@pytest.mark.equations("sigmoid")
-def test_squash_and_its_backward():
-    a = np.random.default_rng(0).normal(0, 2, (3, 12))
-    dy = np.random.default_rng(1).standard_normal((3, 12))
-    constants = squash_constants("igo", 4, a.dtype)
-    want = np.concatenate([sigmoid(a[:, :4]), np.tanh(a[:, 4:8]), sigmoid(a[:, 8:])], axis=1)
-    y = squash(a.copy(), constants)
-    np.testing.assert_allclose(y, want, atol=1e-15)
-    numerical = gradient_check.numerical_gradient(
-        lambda at: float(np.sum(squash(at.copy(), constants) * dy)), a
-    )
-    np.testing.assert_allclose(squash_backward(y, dy.copy(), constants), numerical, atol=1e-9)
-    with pytest.raises(ValueError, match="read-only"):
-        constants.scale[0] = 1
 
 
 @pytest.mark.equations("lstm-forget-bias")

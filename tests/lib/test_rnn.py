@@ -10,24 +10,14 @@ from hypothesis import strategies as st
 
 from lib import gradient_check, tree
 from lib.bptt import Recurrent
+from lib.data import one_hot
 from lib.losses import cross_entropy, length_mask
 from lib.lstm import LSTM
-from lib.rnn import (
-    RNN,
-    ManyToMany,
-    ManyToOne,
-    Output,
-    OutputState,
-    OutputToHidden,
-    RNNState,
-    VectorInput,
-    VectorState,
-    generate,
-    live_steps,
-    one_hot,
-    sample,
-    shift,
-)
+from lib.masks import live_steps
+from lib.networks import ManyToMany, ManyToOne, Output, VectorInput, VectorState
+from lib.output_to_hidden import OutputState, OutputToHidden
+from lib.rnn import RNN, RNNState
+from lib.writing import generate, sample, shift
 from tests.lib import cell_checks as checks
 
 T, N, D, H, K, X = 5, 3, 4, 6, 2, 7

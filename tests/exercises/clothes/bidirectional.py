@@ -4,7 +4,6 @@ import numpy as np
 
 from lib import tree
 from lib.bptt import Recurrent
-from lib.cell import StepCache
 
 
 def reverse_loop(xs, lengths):
@@ -69,13 +68,13 @@ def backward_with_own_loop(dys, lengths, cells, params, caches, merge):
     for k, cell in enumerate(cells):
         arriving = reverse_loop(parts[k], lengths) if k else parts[k]
         total = tree.zeros_like(params[k])
-        inputs = np.zeros(caches[k].xs.shape)
+        inputs = np.zeros(caches[k].steps.x.shape)
         dstate = cell.initial_state(len(lengths))
         for t in reversed(range(len(dys))):
             live = t < lengths
             into = dstate._replace(h=dstate.h + arriving[t])
             into = tree.tree_map(lambda a, live=live: a * live[:, None], into)
-            kept = StepCache(caches[k].xs[t], caches[k].steps[t])
+            kept = tree.at(caches[k].steps, t)
             more, inputs[t], dstate = cell.step_backward(params[k], kept, into)
             total = tree.add(total, more)
         dxs = dxs + (reverse_loop(inputs, lengths) if k else inputs)

@@ -6,7 +6,6 @@ import numpy as np
 
 from lib import tree
 from lib.bptt import Recurrent
-from lib.cell import StepCache
 
 
 def live_rows(lengths, t, count):
@@ -60,14 +59,14 @@ def masks_by_numbers(uniform, rate, variational, inverted):
 def backward_by_steps(cells, params, caches, masks, dys, dstates, residual=False):
     T, N = dys.shape[:2]
     totals = [tree.zeros_like(p) for p in params]
-    flowing, dxs = list(dstates), np.zeros_like(caches[0].xs)
+    flowing, dxs = list(dstates), np.zeros_like(caches[0].steps.x)
     for t in reversed(range(T)):
-        live = live_rows(caches[0].lengths, t, N)
+        live = np.full(N, True) if caches[0].live is None else caches[0].live[t]
         error = dys[t] * live[:, None]
         for k in reversed(range(len(cells))):
             into = flowing[k]._replace(h=flowing[k].h + error)
             into = tree.where(live, into, tree.zeros_like(into))
-            kept = StepCache(caches[k].xs[t], caches[k].steps[t])
+            kept = tree.at(caches[k].steps, t)
             part, through, before = cells[k].step_backward(params[k], kept, into)
             tree.add_into(totals[k], part)
             flowing[k] = tree.where(live, before, flowing[k])
