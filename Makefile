@@ -160,7 +160,10 @@ mutants: $(INSTALLED)
 	@$(BIN)/python -m authoring.mutants --jobs $(JOBS) $(CHAPTER)
 
 constraints: $(INSTALLED)
-	@$(PYTHON) tools/constraints.py
+	@cat requirements*.txt | grep -v '^-[cr] ' | CUSTOM_COMPILE_COMMAND="make constraints" \
+		$(BIN)/pip-compile --quiet --no-allow-unsafe --strip-extras --no-annotate \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file constraints.txt -
+	@sed -i 's/+[[:alnum:].]*$$//' constraints.txt  # 2.13.0+cpu is one build of a release
 
 clean:
 	@find _build -mindepth 1 -maxdepth 1 -not -name .lock -exec rm -rf {} +
@@ -189,7 +192,7 @@ help:
 	@echo "make lint           ruff, codespell, import-linter, mypy"
 	@echo "make format         ruff, writing"
 	@echo "make install        only the environment, .venv"
-	@echo "make constraints    pin anew what requirements.txt needs in turn"
+	@echo "make constraints    pin what requirements.txt needs in turn; pins that still fit stay"
 	@echo "make clean          remove _build"
 
 python:

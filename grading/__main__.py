@@ -22,6 +22,11 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
     command.add_argument("--scheduler", metavar="ADDRESS", help="a running dask scheduler")
     command.add_argument("--force", action="store_true", help="grade what has not changed, too")
+    command.add_argument(
+        "--new-seed",
+        action="store_true",
+        help="grade although the class was graded with another COURSE_SEED",
+    )
     command.add_argument("--student", action="append", metavar="ID", help="only this one")
     command.add_argument(
         "--no-sandbox", action="store_true", help="run learners' code unprotected; scores record it"
@@ -65,6 +70,7 @@ def grade(arguments: argparse.Namespace) -> int:
             force=arguments.force,
             students=arguments.student,
             isolated=False if arguments.no_sandbox else None,
+            new_seed=arguments.new_seed,
             progress=progress,
         )
     except (CourseError, SandboxError) as error:

@@ -1,6 +1,7 @@
 """What is needed to grade one notebook of an assignment, in one value that can travel."""
 
 import ast
+import copy
 import functools
 import hashlib
 import json
@@ -73,12 +74,14 @@ class Assignment:
         return sorted(module for module in modules if module.split(".")[0] != "grading")
 
     def digest(self) -> str:
-        """Return a hash of all that a score depends on but the submission."""
+        """Return a hash of all that running a submission depends on but the submission.
+
+        Points are no part of it: a mark follows from what the tests gave and from them.
+        """
         state = [
             ENGINE,
-            self.released,
+            _without_points(self.released),
             self.sources,
-            self.points,
             {k: hashlib.sha256(v).hexdigest() for k, v in sorted(self.files.items())},
             {k: hashlib.sha256(v).hexdigest() for k, v in sorted(self.lib.items())},
             {k: hashlib.sha256(v).hexdigest() for k, v in sorted(self.tests.items())},
@@ -90,8 +93,24 @@ class Assignment:
         return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
     def key(self) -> str:
-        """Return what tells one warm sandbox from another."""
-        return " ".join([self.digest(), *self.preload])
+        """Return what tells one warm grader from another."""
+        return " ".join([self.digest(), *map(str, self.points.values()), *self.preload])
+
+    def seed_mark(self) -> str:
+        """Return what tells one class's seed from another, and takes long to guess it from."""
+        return _seed_mark(self.seed, self.name)
+
+
+@functools.cache
+def _seed_mark(seed: str, name: str) -> str:
+    return hashlib.pbkdf2_hmac("sha256", seed.encode(), name.encode(), 200_000).hex()[:16]
+
+
+def _without_points(notebook: dict[str, Any]) -> dict[str, Any]:
+    bare = copy.deepcopy(notebook)
+    for cell in bare["cells"]:
+        mark(cell).pop("points", None)
+    return bare
 
 
 @functools.cache

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from grading.assignment import Assignment
+from grading.assignment import Assignment, CourseError
 from grading.bubblewrap import SandboxMissing
-from grading.course import Course, Submission
+from grading.course import Course, Submission, told
 from grading.engine import Result, refuse
+from grading.hidden import SEED_VARIABLE
 from grading.workers import Workers
 
 PLOTTING = ("matplotlib.pyplot", "matplotlib_inline.backend_inline")
@@ -29,7 +30,10 @@ class Row(NamedTuple):
 
     student: str
     status: str
-    """``graded``, ``unchanged``; where there is no score, ``refused``, ``missing``, ``failed``."""
+    """``graded``, ``unchanged``, or ``updated``: not run again, but its marks changed.
+
+    Where there is no score: ``refused``, ``missing``, ``failed``.
+    """
     score: float | None
     max_score: float
     reason: str = ""
@@ -83,6 +87,7 @@ def grade(
     force: bool = False,
     students: list[str] | None = None,
     isolated: bool | None = None,
+    new_seed: bool = False,
     progress: Callable[[int, int, str], None] = lambda done, total, student: None,
 ) -> Report:
     """Grade an assignment of a class.
@@ -102,6 +107,8 @@ def grade(
         Only these.
     isolated : bool, optional
         Whether to use sandboxes; as configured if not given.
+    new_seed : bool
+        Whether to grade although the class's marks were made with another ``COURSE_SEED``.
     progress : callable (done, total, student)
 
     Returns
@@ -112,8 +119,33 @@ def grade(
     Raises
     ------
     CourseError, SandboxUnusable
-        Where nothing can be graded.
+        Where nothing can be graded, or the gradebook failed on the way.
     """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    saved: list[str] = []
+
+    def count(done: int, total: int, student: str) -> None:
+        saved.append(student)
+        progress(done, total, student)
+
+    try:
+        return _grade(course, name, jobs, scheduler, force, students, isolated, new_seed, count)
+    except SQLAlchemyError as error:
+        raise CourseError(f"{told(error)}; {len(saved)} graded and saved") from error
+
+
+def _grade(
+    course: Course,
+    name: str,
+    jobs: int,
+    scheduler: str | None,
+    force: bool,
+    students: list[str] | None,
+    isolated: bool | None,
+    new_seed: bool,
+    progress: Callable[[int, int, str], None],
+) -> Report:
     with course.gradebook() as gradebook:
         assignment = course.prepare(gradebook, name, isolated)
         if assignment.isolated and scheduler is None and shutil.which("bwrap") is None:
@@ -122,13 +154,17 @@ def grade(
         rows: dict[str, Row] = {}
         waiting: list[Submission] = []
         names = students if students is not None else course.roster(gradebook, name)
+        stamps = {student: course.graded(assignment, student) for student in names}
+        if not new_seed:
+            check_seed(course, assignment, stamps)
         for student in names:
             submission = course.submission(assignment, student)
             if submission is None:
                 rows[student] = Row(student, "missing", None, best, "nothing was handed in")
-            elif not force and _is_current(course, gradebook, assignment, submission):
-                state = course.graded(assignment, student)
-                rows[student] = _row(gradebook, assignment, student, state, "unchanged")
+            elif not force and _is_current(gradebook, assignment, submission, stamps[student]):
+                changed = course.remark(gradebook, assignment, submission, stamps[student])
+                status = "updated" if changed else "unchanged"
+                rows[student] = _row(gradebook, assignment, student, stamps[student], status)
             else:
                 waiting.append(submission)
         done = 0
@@ -136,12 +172,11 @@ def grade(
         def finish(submission: Submission, result: Result) -> None:
             nonlocal done
             course.keep(gradebook, assignment, submission, result)
-            state = result.notebook["metadata"]["grading"]
-            rows[submission.student] = _row(
-                gradebook, assignment, submission.student, state, "graded"
-            )
+            student = submission.student
+            stamps[student] = result.notebook["metadata"]["grading"]
+            rows[student] = _row(gradebook, assignment, student, stamps[student], "graded")
             done += 1
-            progress(done, len(waiting), submission.student)
+            progress(done, len(waiting), student)
 
         runnable = []
         for submission in waiting:
@@ -152,25 +187,56 @@ def grade(
         if any(submission.plots for submission in runnable):
             assignment = dataclasses.replace(assignment, preload=PLOTTING)
         if runnable:
-            for submission, result in Workers(min(jobs, len(runnable)), scheduler).map(
-                assignment, runnable
-            ):
+            workers = Workers(min(jobs, len(runnable)), scheduler)
+            again = []
+            for submission, result in workers.map(assignment, runnable):
+                if workers.crowded and result.out_of_time:
+                    again.append(submission)
+                else:
+                    finish(submission, result)
+            for submission, result in workers.alone(assignment, again):
                 finish(submission, result)
         report = Report(name, [rows[student] for student in names])
         for student in names:
-            state = course.graded(assignment, student)
-            if state and rows[student].status != "missing":
-                report.results[student] = state
+            if stamps[student] and rows[student].status != "missing":
+                report.results[student] = stamps[student]
         return report
 
 
+def check_seed(course: Course, assignment: Assignment, stamps: dict[str, dict[str, Any]]) -> None:
+    """Look whether the class's seed is the one of the marks that there are.
+
+    Raises
+    ------
+    CourseError
+        Where it is another one: learners would be asked different things.
+    """
+    mine = assignment.seed_mark()
+    if not any(stamps.values()):
+        # Nobody of these has a mark: the first of the others that has one tells.
+        for student in course.handed_in(assignment.name):
+            if student not in stamps and (found := course.graded(assignment, student)):
+                stamps = {student: found}
+                break
+    others = [student for student, found in stamps.items() if found.get("seed", mine) != mine]
+    if others:
+        more = f" and {len(others) - 1} others" if len(others) > 1 else ""
+        what = "is another one" if assignment.seed else "is not set"
+        raise CourseError(
+            f"{SEED_VARIABLE} {what} than {others[0]}{more} were graded with; set it to theirs, "
+            "or say --new-seed to grade the class anew with this one"
+        )
+
+
 def _is_current(
-    course: Course, gradebook: Any, assignment: Assignment, submission: Submission
+    gradebook: Any, assignment: Assignment, submission: Submission, state: dict[str, Any]
 ) -> bool:
     from nbgrader.api import MissingEntry
 
-    state = course.graded(assignment, submission.student)
     if state.get("digest") != submission.digest or state["failed"]:
+        return False
+    given = state["given"]
+    if any((given[k] or 0) > assignment.points.get(k, -1) for k in given):
         return False
     try:
         gradebook.find_submission(assignment.name, submission.student)

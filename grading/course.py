@@ -22,11 +22,17 @@ from typing import Any
 
 from grading import intake
 from grading.assignment import Assignment, CourseError
-from grading.engine import Result
+from grading.engine import Result, earned
 from grading.intake import Refused, mark
 from grading.limits import Limits
 
 SECRET = "submission_secret.txt"
+LOCK_SECONDS = 60
+"""How long SQLite waits for a gradebook that another program is writing to."""
+UPGRADE = (
+    "the gradebook was made by another version of nbgrader: make a copy of it, "
+    "then run nbgrader db upgrade"
+)
 
 
 @dataclass
@@ -91,6 +97,7 @@ class Course:
         if db_url:
             self.config.CourseDirectory.db_url = db_url
         self.coursedir = CourseDirectory(config=self.config)
+        self.coursedir.db_url = patient(self.coursedir.db_url)
         self.options = Isolate(config=self.config)
         self.root = root
 
@@ -100,10 +107,21 @@ class Course:
         return Path(self.coursedir.format_path(directory, student, assignment))
 
     def gradebook(self) -> Any:
-        """Open the gradebook."""
-        from nbgrader.api import Gradebook
+        """Open the gradebook.
 
-        return Gradebook(self.coursedir.db_url, self.coursedir.course_id)
+        Raises
+        ------
+        CourseError
+            Where it cannot be opened, or is one of an older nbgrader.
+        """
+        from nbgrader.api import Gradebook
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            check_columns(self.coursedir.db_url)
+            return Gradebook(self.coursedir.db_url, self.coursedir.course_id)
+        except SQLAlchemyError as error:
+            raise CourseError(told(error)) from error
 
     def prepare(self, gradebook: Any, name: str, isolated: bool | None = None) -> Assignment:
         """Bring the gradebook up to date with an assignment's source, and load it.
@@ -152,7 +170,7 @@ class Course:
         except Refused as error:
             submission.refused = str(error)
         submission.plots = b"matplotlib" in content
-        state = [assignment.digest(), submission.note, submission.refused, submission.timestamp]
+        state = [assignment.digest(), submission.note, submission.refused]
         seed = json.dumps(state).encode()
         submission.digest = hashlib.sha256(seed + content).hexdigest()
         return submission
@@ -183,10 +201,12 @@ class Course:
         """
         path = self.graded_path(assignment, submission.student)
         path.parent.mkdir(parents=True, exist_ok=True)
+        before = self.graded(assignment, submission.student)
         stamp(result, assignment, submission.digest)
-        text = json.dumps(result.notebook, indent=1, ensure_ascii=False)
         with keyboard_later():
-            self._save(gradebook, assignment, submission, result)
+            by_hand = self._save(gradebook, assignment, submission, result, before)
+            result.notebook["metadata"]["grading"]["by_hand"] = by_hand
+            text = json.dumps(result.notebook, indent=1, ensure_ascii=False)
             path.unlink(missing_ok=True)
             for name, content in exchange_files(submission.folder, submission.timestamp).items():
                 write(path.with_name(name), content)
@@ -194,10 +214,60 @@ class Course:
             write(path, text)
         gradebook.db.expire_all()
 
+    def remark(
+        self,
+        gradebook: Any,
+        assignment: Assignment,
+        submission: Submission,
+        state: dict[str, Any],
+    ) -> bool:
+        """Bring marks up to date with all that needs no run; say whether that changed them.
+
+        That is the points of the cells, the time stamp, extensions and late penalties.
+        """
+        from nbgrader.utils import parse_utc
+
+        entry = gradebook.find_submission(assignment.name, submission.student)
+        (notebook,) = (n for n in entry.notebooks if n.name == assignment.notebook)
+        grades = {grade.name: grade for grade in notebook.grades}
+
+        def marks() -> list[Any]:
+            scores = [grade.auto_score for grade in grades.values()]
+            return [entry.timestamp, notebook.late_submission_penalty, *scores]
+
+        before = marks()
+        with keyboard_later():
+            for grade_id, given in state["given"].items():
+                grades[grade_id].auto_score = earned(given, assignment.points[grade_id])
+            if submission.timestamp:
+                entry.timestamp = parse_utc(submission.timestamp)
+            gradebook.db.flush()
+            self._penalise(entry, notebook, submission.student)
+            changed = marks() != before
+            if changed:
+                gradebook.db.commit()
+                folder = self.folder("autograded", submission.student, assignment.name)
+                for name, text in exchange_files(submission.folder, submission.timestamp).items():
+                    write(folder / name, text)
+            else:
+                gradebook.db.rollback()
+        gradebook.db.expire_all()
+        return changed
+
     def _save(
-        self, gradebook: Any, assignment: Assignment, submission: Submission, result: Result
-    ) -> None:
-        """Put marks into the gradebook, and commit nothing yet."""
+        self,
+        gradebook: Any,
+        assignment: Assignment,
+        submission: Submission,
+        result: Result,
+        before: dict[str, Any],
+    ) -> dict[str, list[Any]]:
+        """Put marks into the gradebook, and commit nothing yet.
+
+        A mark that a person set stays, and waits for a person again only where the
+        learner's code has changed since. Returns these marks, with the code that they
+        are for.
+        """
         from nbformat import from_dict
         from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution
 
@@ -205,9 +275,10 @@ class Course:
         (notebook,) = (n for n in entry.notebooks if n.name == assignment.notebook)
         grades = {grade.name: grade for grade in notebook.grades}
         comments = {comment.name: comment for comment in notebook.comments}
+        by_hand: dict[str, list[Any]] = {}
         for data in result.notebook["cells"]:
             cell = from_dict(data)
-            grade_id = mark(data).get("grade_id")
+            grade_id: str = mark(data).get("grade_id", "")
             if is_grade(cell):
                 if grade_id in result.scores:
                     score = result.scores[grade_id]
@@ -215,14 +286,22 @@ class Course:
                     score, _ = determine_grade(cell)
                 grade = grades[grade_id]
                 grade.auto_score = score
-                seen = grade.manual_score is not None or score is None or bool(result.reason)
-                grade.needs_manual_grade = seen
+                waits = score is None or bool(result.reason)
+                if grade.manual_score is not None:
+                    code = before.get("code", {}).get(grade_id)
+                    known = before.get("by_hand", {}).get(grade_id, [None, None])
+                    if grade.needs_manual_grade and known[0] == grade.manual_score:
+                        code = known[1]
+                    by_hand[grade_id] = [grade.manual_score, code]
+                    waits = not before or code != result.code.get(grade_id)
+                grade.needs_manual_grade = waits
             if is_solution(cell):
                 untouched = cell.metadata.nbgrader.get("checksum") == compute_checksum(cell)
                 comments[grade_id].auto_comment = "No response." if untouched else None
         gradebook.db.flush()
         self._penalise(entry, notebook, submission.student)
         gradebook.db.flush()
+        return by_hand
 
     def _penalise(self, entry: Any, notebook: Any, student: str) -> None:
         """Assign the late penalty, as nbgrader's own preprocessor does."""
@@ -238,6 +317,51 @@ class Course:
             )
             if penalty is not None:
                 notebook.late_submission_penalty = step._check_late_penalty(notebook, penalty)
+
+
+def patient(url: str) -> str:
+    """Have SQLite wait for another program that is writing."""
+    if not url.startswith("sqlite") or "timeout=" in url:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}timeout={LOCK_SECONDS}"
+
+
+def check_columns(url: str) -> None:
+    """Look whether a gradebook, where there is one, is of this nbgrader's kind.
+
+    Raises
+    ------
+    CourseError
+        Where it lacks something. nbgrader would first add some of it, and fail later.
+    """
+    from nbgrader.api import Base
+    from sqlalchemy import create_engine, inspect
+    from sqlalchemy.pool import NullPool
+
+    inspector = inspect(create_engine(url, poolclass=NullPool))
+    there = set(inspector.get_table_names())
+    if not there:
+        return
+    for table in Base.metadata.sorted_tables:
+        columns = (
+            {c["name"] for c in inspector.get_columns(table.name)} if table.name in there else set()
+        )
+        if not columns >= set(table.columns.keys()):
+            raise CourseError(UPGRADE)
+
+
+def told(error: Exception) -> str:
+    """Put an error of the gradebook's database into one line that says what to do."""
+    words = str(getattr(error, "orig", None) or error).strip().splitlines()
+    first = words[0] if words else type(error).__name__
+    if "locked" in first:
+        return (
+            f"another program has kept the gradebook locked for {LOCK_SECONDS} seconds; "
+            "close it (formgrader, another grading, a database browser) and say this again"
+        )
+    if "no such column" in first or "no such table" in first or "does not exist" in first:
+        return UPGRADE
+    return f"the gradebook: {first}"
 
 
 def entry_of(gradebook: Any, assignment: str, student: str, timestamp: str) -> Any:
@@ -285,6 +409,9 @@ def stamp(result: Result, assignment: Assignment, digest: str) -> None:
         "notes": result.notes,
         "limits": result.limits,
         "mistakes": result.mistakes,
+        "given": result.given,
+        "code": result.code,
+        "seed": assignment.seed_mark(),
         "seconds": round(result.seconds, 3),
     }
     if not assignment.isolated:

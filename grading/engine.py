@@ -9,6 +9,7 @@ prints goes nowhere. So a function that keeps its arguments cannot show them.
 import ast
 import builtins
 import contextlib
+import hashlib
 import io
 import math
 import os
@@ -59,6 +60,10 @@ class Result:
     """The notebook to keep and show: the learner's code, outputs, and the tests' words."""
     scores: dict[str, float | None]
     """Points by grade id; ``None`` where the course's own test failed."""
+    given: dict[str, float | None] = field(default_factory=dict)
+    """What tests that did not fail themselves gave: points, or ``None`` for all there are."""
+    code: dict[str, str] = field(default_factory=dict)
+    """Fingerprints of the learner's code that each graded cell is about."""
     reason: str = ""
     """Why there is no score; empty where there is one."""
     notes: list[str] = field(default_factory=list)
@@ -72,6 +77,11 @@ class Result:
     """Processor seconds within sandboxes."""
     memory: int = 0
     """Largest resident size of a sandbox."""
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the outcome may depend on how fast this machine was."""
+        return any(limit.endswith((": timeout", ": limit")) for limit in self.limits)
 
 
 class Grader:
@@ -134,6 +144,7 @@ class Grader:
         dead = self._first_run(cells, clock, result)
         self._second_run(cells, dead, clock, result)
         result.limits = list(dict.fromkeys(result.limits))
+        result.code = fingerprints(cells)
         shorten(cells)
         result.seconds = time.monotonic() - started
         result.cpu, result.memory = clock.cpu, clock.memory
@@ -175,10 +186,14 @@ class Grader:
             for number, cell in enumerate(cells):
                 if mark(cell).get("grade") and not mark(cell).get("solution"):
                     self._test(cell, session, result)
-                elif number not in dead:
+                    continue
+                source = source_of(cell)
+                if number in dead:
+                    source = definitions(source) if dead[number] == "timeout" else ""
+                if source:
                     # What went through the first time may fail now; the tests will tell.
                     with contextlib.suppress(Ended):
-                        session.run(name_of(cell), source_of(cell))
+                        session.run(name_of(cell), source)
         finally:
             session.close()
 
@@ -188,7 +203,8 @@ class Grader:
         grade_id = mark(cell)["grade_id"]
         points = self.assignment.points[grade_id]
         words = io.StringIO()
-        score: Any = None
+        score: float | None = None
+        given: Any = None
         trouble = ""
         failures: dict[str, int] = {}
 
@@ -202,12 +218,14 @@ class Grader:
                 names |= self._namespace()
                 names |= {name: Proxy(name, invoke) for name in self._functions}
                 exec(body, names)
-                score = eval(last, names) if last is not None else None
-                score = self._points(score, points)
+                given = eval(last, names) if last is not None else None
+                score = earned(given, points)
         except LearnerError as error:
-            score, trouble = 0.0, error.message
+            score = given = 0.0
+            trouble = error.message
         except AssertionError:
-            score, trouble = 0.0, "a test of this part failed"
+            score = given = 0.0
+            trouble = "a test of this part failed"
         except Exception as error:
             result.scores[grade_id] = None
             result.reason = f"the course's own test {grade_id} failed"
@@ -226,6 +244,7 @@ class Grader:
         if trouble:
             text += f"{grade_id}: {trouble}\n"
         result.scores[grade_id] = score
+        result.given[grade_id] = given
         function = grade_id.removeprefix("test_")
         result.mistakes += [f"{function}: {m}" for m in MISTAKE.findall(text)]
         cell["outputs"] = [
@@ -286,16 +305,6 @@ class Grader:
                 del os.environ[SEED_VARIABLE]
             elif seed is not None:
                 os.environ[SEED_VARIABLE] = seed
-
-    @staticmethod
-    def _points(score: Any, points: float) -> float:
-        if score is None:
-            return points
-        if isinstance(score, bool) or not isinstance(score, (int, float)):
-            raise CourseError(f"expected a number of points, got {type(score).__name__}")
-        if not math.isfinite(score) or not 0 <= score <= points:
-            raise CourseError(f"expected 0 to {points:g} points, got {score}")
-        return float(score)
 
     # -- one call
 
@@ -372,6 +381,74 @@ def refuse(assignment: Assignment, reason: str) -> Result:
         if mark(cell).get("grade") and cell["cell_type"] == "code":
             cell["outputs"] = [error_output("NotGraded", f"Not graded: {reason}.")]
     return Result(notebook, dict.fromkeys(assignment.points, 0.0), reason=reason)
+
+
+def earned(given: Any, points: float) -> float:
+    """Return the points of a graded cell whose test gave a number, or nothing for all of them.
+
+    Raises
+    ------
+    CourseError
+        Where that is no number of points that the cell has.
+    """
+    if given is None:
+        return points
+    if isinstance(given, bool) or not isinstance(given, (int, float)):
+        raise CourseError(f"expected a number of points, got {type(given).__name__}")
+    if not math.isfinite(given) or not 0 <= given <= points:
+        raise CourseError(f"expected 0 to {points:g} points, got {given}")
+    return float(given)
+
+
+def definitions(source: str) -> str:
+    """Return what of a cell only names something: functions, classes, imports and constants.
+
+    All stands on the line where it stood; what is left out, or is no Python, is empty.
+    """
+    lines = ["" if line.lstrip()[:1] in ("%", "!") else line for line in source.split("\n")]
+    try:
+        tree = ast.parse("\n".join(lines))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    kept: set[int] = set()
+    dropped: set[int] = set()
+    for node in tree.body:
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+        span = range(first, (node.end_lineno or first) + 1)
+        (kept if _only_names(node) else dropped).update(span)
+    kept -= dropped
+    return "\n".join(line if k in kept else "" for k, line in enumerate(lines, 1)).rstrip()
+
+
+def _only_names(node: ast.stmt) -> bool:
+    if isinstance(node, (ast.Assign, ast.AnnAssign)):
+        try:
+            ast.literal_eval(node.value or ast.Constant(None))
+        except (ValueError, TypeError):
+            return False
+        return True
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+    return isinstance(node, kinds)
+
+
+def fingerprints(cells: list[dict[str, Any]]) -> dict[str, str]:
+    """Hash, for each graded cell, the learner's code that its function is made of.
+
+    That is the function's own cell and all cells of the learner's own.
+    """
+    solutions, own = {}, []
+    for cell in cells:
+        if mark(cell).get("solution"):
+            solutions[mark(cell)["grade_id"]] = source_of(cell)
+        elif not mark(cell):
+            own.append(source_of(cell))
+    made = {}
+    for cell in cells:
+        if mark(cell).get("grade"):
+            grade_id = mark(cell)["grade_id"]
+            sources = [solutions.get(grade_id.removeprefix("test_"), ""), *own]
+            made[grade_id] = hashlib.sha256("\0".join(sources).encode()).hexdigest()[:16]
+    return made
 
 
 def name_of(cell: dict[str, Any]) -> str:

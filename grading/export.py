@@ -6,8 +6,8 @@ Plug-ins of ``nbgrader export``, which nbgrader finds by name::
     nbgrader export --exporter=grading.export.MoodleExport
 
 A mark is nbgrader's: what the notebooks earned, less the late penalty, never below 0.
-Where there is none yet, nothing was handed in or a person must still look at it, the
-cell says so instead of 0.
+Where there is none yet, nothing was handed in or a person must still give it, the cell
+says so instead of 0. A mark that a person set is exported, whatever became of the code.
 """
 
 import csv
@@ -61,7 +61,11 @@ class PlatformExport(ExportPlugin):
         """Return the finished submissions of an assignment by student."""
         finished = {}
         for submission in gradebook.assignment_submissions(assignment.name):
-            if submission.needs_manual_grade:
+            if any(
+                grade.needs_manual_grade and grade.manual_score is None
+                for notebook in submission.notebooks
+                for grade in notebook.grades
+            ):
                 self.log.warning(
                     "No mark for %s in %s: it waits for a person's grade",
                     submission.student_id,

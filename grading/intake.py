@@ -153,6 +153,8 @@ def parse(data: bytes, limits: Limits) -> list[Cell]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Refused(f"not UTF-8: byte {error.start} of the file") from error
+    if sum(map(text.count, ",[{")) > limits.values:
+        raise Refused(f"not a notebook: more than {limits.values} values; clear its outputs")
     try:
         content = json.loads(text)
     except RecursionError as error:
@@ -171,7 +173,10 @@ def parse(data: bytes, limits: Limits) -> list[Cell]:
         raise Refused("the notebook has no cells")
     if len(cells) > limits.cells:
         raise Refused(f"more than {limits.cells} cells")
-    return [_cell(cell) for cell in cells if isinstance(cell, dict)]
+    taken = [_cell(cell) for cell in cells if isinstance(cell, dict)]
+    if sum(len(cell.source) for cell in taken) > limits.sources:
+        raise Refused(f"more than {limits.sources >> 20} MB of text in its cells")
+    return taken
 
 
 def _cell(cell: dict[str, Any]) -> Cell:

@@ -43,8 +43,12 @@ class Limits:
     """Number of outputs."""
     message: int = 8 << 20
     """One message from the sandbox, hence also one result."""
-    notebook: int = 10 << 20
-    """The submitted file."""
+    notebook: int = 64 << 20
+    """The submitted file, with outputs, which nobody looks at."""
+    values: int = 3_000_000
+    """Commas and brackets of the submitted file: how much memory reading it takes."""
+    sources: int = 4 << 20
+    """Text of all cells, in characters."""
     cells: int = 400
     """Cells of the submitted notebook."""
     failures: int = 2
@@ -69,6 +73,8 @@ class Isolate(Configurable):
     )
     memory_megabytes = Integer(2048, help="Memory of a sandbox.").tag(config=True)
     storage_megabytes = Integer(64, help="Files of a sandbox.").tag(config=True)
+    notebook_megabytes = Integer(64, help="Size of a submitted file.").tag(config=True)
+    source_megabytes = Integer(4, help="Text in the cells of a submitted file.").tag(config=True)
     output_characters = Integer(500_000, help="Text of a submission's outputs.").tag(config=True)
     picture_megabytes = Integer(8, help="Pictures of a submission's outputs.").tag(config=True)
 
@@ -82,6 +88,8 @@ class Isolate(Configurable):
             cpu_seconds=self.submission_seconds,
             memory=self.memory_megabytes << 20,
             storage=self.storage_megabytes << 20,
+            notebook=self.notebook_megabytes << 20,
+            sources=self.source_megabytes << 20,
             output=self.output_characters,
             pictures=self.picture_megabytes * 1_000_000,
         )

@@ -48,9 +48,15 @@ def register(course: Any, gradebook: Any, name: str) -> None:
         for cell in notebook.cells
         if "nbgrader" in cell.metadata
     }
+    points = {
+        cell.metadata.nbgrader.grade_id: float(cell.metadata.nbgrader.points)
+        for cell in notebook.cells
+        if cell.metadata.get("nbgrader", {}).get("grade")
+    }
     try:
         entry = gradebook.find_notebook(name, name)
-        if {cell.name: cell.source for cell in entry.source_cells} == cells:
+        same = {cell.name: cell.source for cell in entry.source_cells} == cells
+        if same and {cell.name: cell.max_score for cell in entry.grade_cells} == points:
             return
     except MissingEntry:
         pass

@@ -21,7 +21,8 @@ def write(report: Any, course: Any, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with course.gradebook() as gradebook:
         parts = hardest(gradebook, report)
-    path.write_text(page(report, parts), encoding="utf-8")
+        marks = by_hand(gradebook, report)
+    path.write_text(page(report, parts, marks), encoding="utf-8")
     return path
 
 
@@ -41,6 +42,19 @@ def hardest(gradebook: Any, report: Any) -> list[tuple[str, float, int, int]]:
         for name, values in shares.items()
     ]
     return sorted(table, key=lambda item: item[1])
+
+
+def by_hand(gradebook: Any, report: Any) -> list[list[Any]]:
+    """List marks that a person set: learner, part, mark, what the tests gave, and a note."""
+    found = []
+    students = {row.student for row in report.rows}
+    for entry in gradebook.assignment_submissions(report.assignment):
+        for grade in (g for notebook in entry.notebooks for g in notebook.grades):
+            if grade.manual_score is not None and entry.student_id in students:
+                note = "look again: the code has changed since" if grade.needs_manual_grade else ""
+                tested = "none" if grade.auto_score is None else grade.auto_score
+                found.append([entry.student_id, grade.name, grade.manual_score, tested, note])
+    return sorted(found, key=lambda row: (row[0], row[1]))
 
 
 def histogram(scores: list[float], best: float, bins: int = 10) -> str:
@@ -82,7 +96,9 @@ def table(head: list[str], rows: list[list[Any]]) -> str:
     return f"<table>{cells('th', head)}{''.join(cells('td', row) for row in rows)}</table>"
 
 
-def page(report: Any, parts: list[tuple[str, float, int, int]]) -> str:
+def page(
+    report: Any, parts: list[tuple[str, float, int, int]], marks: list[list[Any]] | None = None
+) -> str:
     """Make the page."""
     scores = [row.score for row in report.rows if row.score is not None]
     best = report.rows[0].max_score if report.rows else 0.0
@@ -108,6 +124,8 @@ def page(report: Any, parts: list[tuple[str, float, int, int]]) -> str:
         table(["learners", "mistake"], [[n, text] for text, n in mistakes.most_common(20)]),
         "<h2>Submissions that hit limits</h2>",
         table(["learner", "limit"], [[r.student, r.limits] for r in report.rows if r.limits]),
+        "<h2>Marks set by hand</h2>",
+        table(["learner", "part", "mark", "tests", ""], marks or []),
         "<h2>No score</h2>",
         table(
             ["learner", "reason", "notes"], [[r.student, r.reason, r.notes] for r in report.gaps]

@@ -120,6 +120,19 @@ class Workers:
         else:
             yield from self._processes(assignment, submissions)
 
+    @property
+    def crowded(self) -> bool:
+        """Whether submissions run side by side."""
+        return self.scheduler is not None or self.jobs > 1
+
+    def alone(self, assignment: Assignment, submissions: list[Submission]) -> Iterator[Graded]:
+        """Do the same one by one, with nothing of ours beside."""
+        if self.scheduler is None:
+            yield from self._serial(assignment, submissions)
+        else:
+            for submission in submissions:
+                yield from self._scheduled(assignment, [submission])
+
     def _serial(self, assignment: Assignment, submissions: list[Submission]) -> Iterator[Graded]:
         key = assignment.key()
         try:

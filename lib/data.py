@@ -142,11 +142,11 @@ class Vocabulary:
         Raises
         ------
         ValueError
-            Where a number is not below K.
+            Where a number is no integer, or not below K.
         """
         symbols = []
         for k in ids:
-            if not 0 <= k < self.size:
+            if not isinstance(k, (int, np.integer)) or not 0 <= k < self.size:
                 raise ValueError(f"ids: expected integers from 0 to {self.size - 1}, got {k}")
             if self.symbols[k] == EOS:
                 break

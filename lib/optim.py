@@ -2,7 +2,8 @@
 
 An optimiser is a frozen dataclass that holds its settings. What changes from step to
 step is a state that is passed in and handed back, so that training can be stopped,
-saved and resumed, and two runs never share anything.
+saved and resumed, and two runs never share anything. New parameters have the dtype of the old
+ones, whatever the gradients' and the settings' types.
 """
 
 from dataclasses import dataclass
@@ -54,11 +55,18 @@ def clip_by_norm(grads: Tree, threshold: float) -> tuple[Tree, float]:
 
     Source: Pascanu, Mikolov and Bengio (2013), algorithm 1.
     """
-    validate.positive_number("threshold", threshold)
+    threshold = validate.positive_number("threshold", threshold)
     norm = tree.norm(grads)
     if not np.isfinite(norm):
         raise ValueError(f"grads: expected a finite norm, got {norm}")
-    return (tree.scale(grads, threshold / norm) if norm > threshold else grads), norm
+    if norm <= threshold:
+        return grads, norm
+
+    def shorten(g: np.ndarray) -> np.ndarray:
+        # Divided first: threshold / norm may be too small for a float.
+        return (g / np.float64(norm) * threshold).astype(g.dtype)
+
+    return tree.tree_map(shorten, grads), norm
 
 
 def clip_by_value(grads: Tree, threshold: float) -> Tree:
@@ -83,12 +91,18 @@ def clip_by_value(grads: Tree, threshold: float) -> Tree:
 
     Source: Goodfellow, Bengio and Courville (2016), section 10.11.1.
     """
-    validate.positive_number("threshold", threshold)
-    return tree.tree_map(lambda g: np.clip(g, -threshold, threshold), grads)
+    threshold = validate.positive_number("threshold", threshold)
+
+    def bound(g: np.ndarray) -> np.ndarray:
+        most = min(threshold, float(np.finfo(g.dtype).max))
+        return np.clip(g, -most, most)
+
+    return tree.tree_map(bound, grads)
 
 
 def _check(params: Tree, grads: Tree, clip_norm: float | None) -> Tree:
     validate.same_tree("grads", grads, params)
+    grads = tree.tree_map(lambda p, g: g.astype(p.dtype, copy=False), params, grads)
     return grads if clip_norm is None else clip_by_norm(grads, clip_norm)[0]
 
 
@@ -249,7 +263,10 @@ class Adam:
         b1, b2 = float(self.beta1), float(self.beta2)
         step = int(state.step) + 1
         mean = tree.tree_map(lambda m, g: b1 * m + (1 - b1) * g, state.mean, grads)
-        square = tree.tree_map(lambda v, g: b2 * v + (1 - b2) * (g * g), state.square, grads)
+        with np.errstate(over="ignore"):
+            square = tree.tree_map(lambda v, g: b2 * v + (1 - b2) * (g * g), state.square, grads)
+        if not all(np.isfinite(v).all() for v in tree.leaves(square)):
+            raise ValueError("grads: expected numbers whose squares are finite, got overflow")
         rate = float(self.learning_rate) / (1 - b1**step)
         root, epsilon = (1 - b2**step) ** 0.5, float(self.epsilon)
         params = tree.tree_map(

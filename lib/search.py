@@ -44,11 +44,6 @@ def greedy(
     lengths : integers (N,), optional
     max_length : int
 
-    Raises
-    ------
-    ValueError
-        Where ``max_length`` is below 1 or the model refuses the sources.
-
     Equations: encoder-decoder-greedy.
     """
     return _write(model, params, sources, lengths, max_length, lambda s: s.argmax(axis=-1))
@@ -79,19 +74,15 @@ def sample(
     temperature : float
         Above 0; below 1 sharpens, above 1 flattens. ``log_likelihood`` is the model's own.
 
-    Raises
-    ------
-    ValueError
-        Where ``max_length`` is below 1, the temperature not above 0, or the model refuses
-        the sources.
-
     Equations: encoder-decoder-sampling.
     """
-    if not temperature > 0:
-        raise ValueError(f"temperature: expected a number above 0, got {temperature!r}")
+    temperature = validate.positive_number("temperature", temperature)
 
     def draw(logits: np.ndarray) -> np.ndarray:
-        return (logits / temperature + rng.gumbel(size=logits.shape)).argmax(axis=-1)
+        s = logits.astype(np.float64)
+        with np.errstate(over="ignore"):  # near 0 all but the largest become −∞: greedy
+            s = (s - s.max(axis=-1, keepdims=True)) / temperature
+        return (s + rng.gumbel(size=s.shape)).argmax(axis=-1)
 
     return _write(model, params, sources, lengths, max_length, draw)
 
@@ -158,16 +149,12 @@ def beam_search(
     width, max_length : int
     length_penalty : float
         At least 0; 0 compares the likelihoods themselves, which favours short ones.
+        ``max_length`` to its power must be a float.
 
     Returns
     -------
     Written
         Where no beginning ended within ``max_length``, the likeliest beginning.
-
-    Raises
-    ------
-    ValueError
-        Where a number is out of range or the model refuses the sources.
 
     Equations: encoder-decoder-beam.
 
@@ -175,15 +162,21 @@ def beam_search(
     """
     validate.positive("width", width)
     validate.positive("max_length", max_length)
-    if not length_penalty >= 0:
-        raise ValueError(f"length_penalty: expected at least 0, got {length_penalty!r}")
-    sources = validate.integers("sources", sources, ("T", "N"), 0, np.iinfo(np.int64).max)
-    N, K, W = sources.shape[1], model.target_size, width
+    length_penalty = validate.non_negative_number("length_penalty", length_penalty)
+    if length_penalty * np.log(max_length) > np.log(np.finfo(np.float64).max):
+        raise ValueError(
+            f"length_penalty: expected {max_length} to its power to be finite, got {length_penalty}"
+        )
+    whole = np.iinfo(np.int64)
+    sources = validate.integers("sources", sources, ("T", "N"), whole.min, whole.max)
+    T, N = sources.shape
+    lengths = validate.lengths(lengths, T, N)
+    K, W = model.target_size, width
     # Each example stands in the batch W times over, so that a hypothesis moves between
     # its example's rows by moving the decoder's state alone.
     rows = np.repeat(np.arange(N), W)
     prepared, state, length_logits = model.begin(
-        params, sources[:, rows], None if lengths is None else np.asarray(lengths)[rows]
+        params, sources[:, rows], None if lengths is None else lengths[rows]
     )
     totals = np.full((N, W), -np.inf)
     totals[:, 0] = 0

@@ -95,6 +95,13 @@ _SENTENCE = re.compile(r'[A-Z"].{58,}\.$')
 _HISTORY = re.compile(r"(New|Added|Changed|Deprecated|Removed) (in|since) version")
 
 
+def _long(name: str, ids: np.ndarray, least: int) -> np.ndarray:
+    """Check a text of more than ``least`` symbols."""
+    if np.ndim(ids) != 1 or len(ids) <= least:
+        raise ValueError(f"{name}: expected shape (L,), L > {least}, got {np.shape(ids)}")
+    return validate.integers(name, ids, ("L",), 0, np.iinfo(np.int64).max)
+
+
 def windows(rng: np.random.Generator, ids: np.ndarray, examples: int, steps: int) -> Batch:
     """Cut random windows out of a text, for a language model: the target is the next symbol.
 
@@ -117,8 +124,7 @@ def windows(rng: np.random.Generator, ids: np.ndarray, examples: int, steps: int
         Where the text is too short.
     """
     N, T = validate.positive("examples", examples), validate.positive("steps", steps)
-    if np.ndim(ids) != 1 or len(ids) <= T:
-        raise ValueError(f"ids: expected shape (L,), L > {T}, got {np.shape(ids)}")
+    ids = _long("ids", ids, T)
     at = rng.integers(0, len(ids) - T, N) + np.arange(T)[:, None]
     return Batch(ids[at], ids[at + 1], mask=np.ones((T, N)))
 
@@ -146,8 +152,7 @@ def streams(ids: np.ndarray, examples: int, steps: int) -> list[Batch]:
         Where the text is too short for one piece.
     """
     N, T = validate.positive("examples", examples), validate.positive("steps", steps)
-    if np.ndim(ids) != 1 or len(ids) <= N * T:
-        raise ValueError(f"ids: expected shape (L,), L > {N * T}, got {np.shape(ids)}")
+    ids = _long("ids", ids, N * T)
     per_row = (len(ids) - 1) // N // T * T
     at = np.arange(N) * per_row + np.arange(per_row)[:, None]
     return [Batch(ids[rows], ids[rows + 1], mask=np.ones((T, N))) for rows in at.reshape(-1, T, N)]

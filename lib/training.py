@@ -28,20 +28,21 @@ def pad(sequences: Sequence[np.ndarray], value: float = 0) -> tuple[np.ndarray, 
 
     Parameters
     ----------
-    sequences : N arrays (T_n, …) of one dtype, T_n ≥ 1
+    sequences : N arrays (T_n, …), T_n ≥ 1
     value : number
         What stands on padding.
 
     Returns
     -------
     padded : array (T, N, …)
-        T is the longest length.
+        T is the longest length; of the dtype that holds all sequences' numbers.
     lengths : integers (N,)
 
     Raises
     ------
     ValueError
-        Where there is no sequence, one is empty, or their steps differ in shape.
+        Where there is no sequence, one is empty, their steps differ in shape, or a number
+        cannot be kept: ``value`` in the dtype of the sequences, or an integer among floats.
 
     Examples
     --------
@@ -49,17 +50,39 @@ def pad(sequences: Sequence[np.ndarray], value: float = 0) -> tuple[np.ndarray, 
     array([[1, 2, 3],
            [4, 0, 0]])
     """
-    arrays = [np.asarray(sequence) for sequence in sequences]
+    arrays = [
+        validate.plain(f"sequences[{n}]", sequence, ("T",))
+        if isinstance(sequence, np.ndarray)
+        else np.asarray(sequence)
+        for n, sequence in enumerate(sequences)
+    ]
     if not arrays:
         raise ValueError("sequences: expected at least one, got none")
     tail = arrays[0].shape[1:]
     for n, array in enumerate(arrays):
         validate.shape(f"sequences[{n}]", array, ("T", *tail))
+    dtype = np.result_type(*arrays)
     lengths = np.array([len(array) for array in arrays])
-    padded = np.full((lengths.max(), len(arrays), *tail), value, arrays[0].dtype)
+    padded = np.full((lengths.max(), len(arrays), *tail), _kept("value", value, dtype), dtype)
     for n, array in enumerate(arrays):
-        padded[: len(array), n] = array
+        padded[: len(array), n] = _kept(f"sequences[{n}]", array, dtype)
     return padded, lengths
+
+
+def _kept(name: str, value: Any, dtype: np.dtype) -> np.ndarray:
+    """Cast to ``dtype``, and check that what was a number still is the same one."""
+    given = np.asarray(value)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            cast = given.astype(dtype)
+            exact = given.dtype.kind == "f" == dtype.kind or bool(
+                ((cast == given) & (cast.astype(given.dtype) == given)).all()
+            )
+    except (TypeError, ValueError, OverflowError):
+        exact = False
+    if not exact:
+        raise ValueError(f"{name}: expected numbers that {dtype} can hold, got {value!r}")
+    return cast
 
 
 def minibatches(

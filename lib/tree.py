@@ -25,7 +25,7 @@ def tree_map(function: Callable[..., Any], tree: Tree, *rest: Any) -> Tree:
     Raises
     ------
     ValueError
-        Where the trees do not have the same structure.
+        Where the trees do not have the same structure and shapes.
     """
     if isinstance(tree, tuple):
         for other in rest:
@@ -41,6 +41,9 @@ def tree_map(function: Callable[..., Any], tree: Tree, *rest: Any) -> Tree:
     for other in rest:
         if isinstance(other, tuple) or (other is None) != (tree is None):
             raise ValueError(f"trees: expected {_kind(tree)}, got {_kind(other)}")
+        wanted, got = getattr(tree, "shape", ()), getattr(other, "shape", ())
+        if wanted != got:
+            raise ValueError(f"trees: expected shape {wanted}, got {got}")
     return None if tree is None else function(tree, *rest)  # type: ignore[return-value]
 
 
@@ -97,13 +100,17 @@ def add(a: Tree, b: Tree) -> Tree:
 
 def add_into(total: Any, more: Any) -> None:
     """Add ``more`` to ``total`` in place, leaf by leaf."""
-    for a, b in zip(leaves(total), leaves(more), strict=True):
-        np.add(a, b, out=a)
+
+    def add_to(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.add(a, b, out=a)
+
+    tree_map(add_to, total, more)
 
 
 def scale(tree: Tree, factor: float) -> Tree:
-    """Multiply every leaf by ``factor``."""
-    return tree_map(lambda leaf: leaf * leaf.dtype.type(factor), tree)
+    """Multiply every leaf by ``factor``, which may be too small or large for its dtype."""
+    number = float(factor)
+    return tree_map(lambda leaf: (leaf * np.float64(number)).astype(leaf.dtype), tree)
 
 
 def where(rows: np.ndarray, a: Tree, b: Tree) -> Tree:
@@ -111,7 +118,13 @@ def where(rows: np.ndarray, a: Tree, b: Tree) -> Tree:
 
     Leaves are (N, …).
     """
-    return tree_map(lambda x, y: np.where(rows.reshape((-1,) + (1,) * (x.ndim - 1)), x, y), a, b)
+
+    def pick(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        if rows.shape != x.shape[:1]:
+            raise ValueError(f"rows: expected shape {x.shape[:1]}, got {rows.shape}")
+        return np.where(rows.reshape((-1,) + (1,) * (x.ndim - 1)), x, y)
+
+    return tree_map(pick, a, b)
 
 
 def norm(tree: Any) -> float:

@@ -297,6 +297,19 @@ def positive_number(name: str, value: float) -> float:
     return float(value)
 
 
+def non_negative_number(name: str, value: float) -> float:
+    """Check a weight or an exponent: a finite number of at least 0.
+
+    Raises
+    ------
+    ValueError
+        Where it is no number, not finite, or below 0.
+    """
+    if not _is_number(value) or not 0 <= value < np.inf:
+        raise ValueError(f"{name}: expected a finite number of at least 0, got {value!r}")
+    return float(value)
+
+
 def fraction(name: str, value: float) -> float:
     """Check a decay or a share: a number from 0 up to, not including, 1.
 

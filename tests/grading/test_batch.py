@@ -237,7 +237,7 @@ def test_manual_grades_comments_and_late_penalties_are_kept(course: Path) -> Non
     batch.grade(made, small.NAME, jobs=1, force=True)
     with made.gradebook() as gradebook:
         grade = gradebook.find_grade("test_double", small.NAME, small.NAME, "late")
-        assert (grade.auto_score, grade.score, grade.needs_manual_grade) == (3.0, 1.0, True)
+        assert (grade.auto_score, grade.score, grade.needs_manual_grade) == (3.0, 1.0, False)
         comment = gradebook.find_comment("double", small.NAME, small.NAME, "late")
         assert comment.comment == "see me"
 

@@ -13,6 +13,7 @@ from typing import Any
 import course as small
 import pytest
 import sqlalchemy.orm
+from nbgrader.utils import parse_utc
 
 from grading import batch, workers
 from grading import course as courses
@@ -117,7 +118,7 @@ def on_disk(root: Path) -> tuple[str, float] | None:
         for output in cell.get("outputs", [])
         if output["output_type"] == "execute_result"
     ]
-    return (folder / "timestamp.txt").read_text(), sum(marks)
+    return f"{parse_utc((folder / 'timestamp.txt').read_text())} UTC", sum(marks)
 
 
 @pytest.mark.parametrize("road", ROADS)
