@@ -11,7 +11,9 @@ from grading.answers import Raised, Ran, Shown, Stream
 from grading.intake import mark, source_of
 from grading.limits import Limits
 
-ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.?)", re.DOTALL)
+ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]+[0-~]|.?)", re.DOTALL
+)
 """Colours and movements of a terminal, which take pages minutes to turn into HTML."""
 CUT = "\n… output cut off …\n"
 SHOWN, LINE = 60_000, 500

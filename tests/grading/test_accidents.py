@@ -152,7 +152,6 @@ ACCIDENTS = {
         add("%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()")
     ),
     "help and magic": Accident(add("np.zeros?\n%time 1 + 1\n%who")),
-    "a shell command, which there is none for": Accident(add("!ls")),
     "a picture": Accident(add("from IPython.display import display\ndisplay(1, 2)")),
     "a moved test cell": Accident(move("test_double", 0)),
     "a moved solution cell": Accident(move("double", 10)),
@@ -235,6 +234,68 @@ def test_an_accident_costs_what_it_touches(grader: Grader, name: str) -> None:
     result = run(grader, notebook)
     assert result.scores == ACCIDENTS[name].expected
     assert result.reason == ""
+
+
+# What a notebook may ask for and does not get here; what is said of it.
+ASKED = {
+    "!pip install numpy": "Commands are not run here: pip install numpy",
+    "x = !ls": "Commands are not run here: ls",
+    "x = !ls\nassert list(x) == []": "Commands are not run here",
+    "!!ls": "Commands are not run here",
+    "%sx ls": "Commands are not run here",
+    "x = %sx ls\nassert list(x) == []": "Commands are not run here",
+    "%system ls": "Commands are not run here",
+    "%pip install numpy": "Commands are not run here: pip install numpy",
+    "%conda install numpy": "Commands are not run here",
+    "%ls": "Commands are not run here: ls",
+    "get_ipython().system('ls')": "Commands are not run here: ls",
+    "get_ipython().getoutput('ls')": "Commands are not run here: ls",
+    "if True:\n    !ls\n    print('INSIDE')": "INSIDE",
+    "%matplotlib widget": "",
+    "%matplotlib notebook": "",
+    "%matplotlib qt": "",
+    "%matplotlib nonsense": "",
+    "%matplotlib": "",
+    "%nosuchmagic 1 2": "There is no magic %nosuchmagic here.",
+    "x = %nosuchmagic": "There is no magic %nosuchmagic here.",
+    "%load_ext nosuchextension": "%load_ext: No module named 'nosuchextension'",
+    "%config NoSuch.thing = 1": "",
+    "%config InlineBackend.figure_format = 'retina'": "",
+    "%autoreload 2": "There is no magic %autoreload here.",
+    "%load_ext autoreload\n%autoreload 2": "",
+    "%gui qt": "",
+    "%timeit": "",
+}
+CELLS = {
+    "pip install numpy": "Commands are not run here: pip install numpy",
+    "%%bash\nrm -rf /": "Commands are not run here: %%bash",
+    "%%sh\nls": "Commands are not run here",
+    "%%script perl\n1": "Commands are not run here",
+    "%%!\nls": "Commands are not run here",
+    "%%nosuchmagic\n1 / 0": "There is no magic %%nosuchmagic here; its cell was not run.",
+    "%%time\nprint('TIMED')": "TIMED",
+    "%%capture\n!ls": "",
+    "%%html\n<b>x</b>": "",
+}
+
+
+def test_commands_and_magics_cost_a_line_of_text_and_no_more(grader: Grader) -> None:
+    notebook = small.answer(grader.assignment.released)
+    asked = {f"{code}\nprint('WENT ON')": says for code, says in ASKED.items()} | CELLS
+    for code in asked:
+        notebook = small.insert(notebook, code)
+    result = run(grader, notebook)
+    assert result.scores == FULL
+    outputs = {
+        intake.source_of(cell): "".join(
+            "".join(output.get("text", "")) + output.get("ename", "") for output in cell["outputs"]
+        )
+        for cell in result.notebook["cells"]
+        if cell["cell_type"] == "code"
+    }
+    for code, says in asked.items():
+        assert says in outputs[code], (code, outputs[code])
+        assert code in CELLS or outputs[code].endswith("WENT ON\n"), (code, outputs[code])
 
 
 UNREADABLE = {
