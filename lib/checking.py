@@ -19,8 +19,11 @@ import numpy as np
 from lib import codec, showing
 from lib.reports import UNWRITTEN, Problem, Report, Row, Table, line
 
-RTOL = 1e-6
-ATOL = 1e-8
+RTOL = ATOL = 1e-9
+"""Wide enough for other ways to compute the same in float64, too narrow for float32."""
+
+
+Tolerances = tuple[float, float, float]
 
 
 class CheckFailed(AssertionError):
@@ -44,6 +47,7 @@ def compare(
     time_major: Sequence[str] = (),
     rtol: float = RTOL,
     atol: float = ATOL,
+    stol: float = 0.0,
 ) -> list[Problem]:
     """Compare an answer with the expected one, result by result.
 
@@ -55,8 +59,9 @@ def compare(
     outputs : names of the results
     time_major : names of those whose first axis is time
         Their problems name the wrong steps.
-    rtol, atol : float
-        An entry is right where |got − expected| ≤ atol + rtol·|expected|.
+    rtol, atol, stol : float
+        An entry is right where |got − expected| ≤ atol + rtol·|expected| + stol·m; m is the
+        largest finite |expected| of the result.
 
     Returns
     -------
@@ -64,7 +69,7 @@ def compare(
         Empty where all is right.
     """
     if len(outputs) == 1:
-        return _compare(got, expected, outputs[0], time_major, rtol, atol)
+        return _compare(got, expected, outputs[0], time_major, (rtol, atol, stol))
     if not isinstance(got, (tuple, list)) or len(got) != len(outputs):
         came = f"{len(got)} results" if isinstance(got, (tuple, list)) else _type(got)
         wanted = ", ".join(outputs)
@@ -75,7 +80,7 @@ def compare(
         ]
     problems = []
     for name, g, e in zip(outputs, got, expected, strict=True):
-        problems += _compare(g, e, name, time_major, rtol, atol)
+        problems += _compare(g, e, name, time_major, (rtol, atol, stol))
     return problems
 
 
@@ -84,7 +89,7 @@ def _type(value: Any) -> str:
 
 
 def _compare(
-    got: Any, expected: Any, name: str, time_major: Sequence[str], rtol: float, atol: float
+    got: Any, expected: Any, name: str, time_major: Sequence[str], tolerances: Tolerances
 ) -> list[Problem]:
     if isinstance(expected, (tuple, list)):
         fields = getattr(expected, "_fields", range(len(expected)))
@@ -93,18 +98,18 @@ def _compare(
             return [Problem(name, "structure", f"expected {len(expected)} parts, got {came}")]
         problems = []
         for field, g, e in zip(fields, got, expected, strict=True):
-            problems += _compare(g, e, f"{name}.{field}", time_major, rtol, atol)
+            problems += _compare(g, e, f"{name}.{field}", time_major, tolerances)
         return problems
     if expected is None or isinstance(expected, (str, bool)):
         same = got is expected or (type(got) is type(expected) and got == expected)
         if isinstance(expected, bool) and isinstance(got, np.bool_):
             same = bool(got) == expected
-        return [] if same else [Problem(name, "value", f"{_type(got)} that is not right")]
-    return _compare_numbers(got, np.asarray(expected), name, time_major, rtol, atol)
+        return [] if same else [Problem(name, "value", f"{_type(got)} that is not right", size=1.0)]
+    return _compare_numbers(got, np.asarray(expected), name, time_major, tolerances)
 
 
 def _compare_numbers(
-    got: Any, expected: np.ndarray, name: str, time_major: Sequence[str], rtol: float, atol: float
+    got: Any, expected: np.ndarray, name: str, time_major: Sequence[str], tolerances: Tolerances
 ) -> list[Problem]:
     if not isinstance(got, (np.ndarray, np.generic, int, float)) or isinstance(got, bool):
         return [Problem(name, "type", f"expected an array of numbers, got {_type(got)}")]
@@ -126,7 +131,9 @@ def _compare_numbers(
         error = np.abs(got.astype(np.float64) - expected.astype(np.float64))
     same = (got == expected) | (np.isnan(got) & np.isnan(expected))
     error = np.where(same, 0.0, error)
-    close = np.isfinite(error) & (error <= atol + rtol * np.abs(expected))
+    rtol, atol, stol = tolerances
+    largest = float(np.max(np.abs(expected), where=np.isfinite(expected), initial=0.0))
+    close = np.isfinite(error) & (error <= atol + rtol * np.abs(expected) + stol * largest)
     wrong = ~(same | close)
     if not wrong.any():
         return []
@@ -140,7 +147,13 @@ def _compare_numbers(
     if name in time_major and got.ndim:
         message += _wrong_steps(wrong)
     return [
-        Problem(name, "value", message, f"there got {got[at]:.6g}, expected {expected[at]:.6g}")
+        Problem(
+            name,
+            "value",
+            message,
+            f"there got {got[at]:.6g}, expected {expected[at]:.6g}",
+            float(np.nan_to_num(error[at], nan=np.inf)) / (largest or 1.0),
+        )
     ]
 
 

@@ -21,6 +21,8 @@ class Problem(NamedTuple):
     """In words, without any value of the expected answer."""
     detail: str = ""
     """The values at the largest error: for visible examples only."""
+    size: float = 0.0
+    """The largest error, as a part of the largest right entry."""
 
 
 class Report(NamedTuple):

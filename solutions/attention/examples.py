@@ -2,6 +2,15 @@
 
 import numpy as np
 
+from grading.hidden import at_end
+
+BELOW = -2e4
+"""About what all scores are in a case that finds padding filled with a large negative number."""
+
+
+def with_scores_below(one):
+    return {**one, "e": one["e"] + BELOW}
+
 
 def scores(rng, kind, S, T, N, Q, H):
     return {
@@ -42,7 +51,9 @@ def attend_backward(rng, S, T, N, V, real=True):
     weights = rng.random((S, N, T)) * (rng.random((S, N, T)) < 0.7) + 0.01
     return {
         "dcontexts": rng.normal(size=(S, N, V)),
-        "weights": weights / weights.sum(axis=2, keepdims=True) if real else 2 * weights,
+        "weights": weights / weights.sum(axis=2, keepdims=True)
+        if real
+        else at_end(2 * weights, 0.0),
         "values": rng.normal(size=(T, N, V)),
     }
 
@@ -62,6 +73,8 @@ def additive_backward(rng, S, T, N, Q, H, A, real=True):
             one["z"][i, n, t] = np.tanh(
                 one["W"] @ one["queries"][i, n] + one["U"] @ one["keys"][t, n]
             )
+    else:
+        at_end(one["z"])
     return one
 
 
@@ -88,12 +101,23 @@ def self_attention(rng, T, D, K, V, lengths, causal, scale=1.0):
     }
 
 
+def self_attention_below(rng, T, D, K, V, lengths, causal):
+    """Draw inputs and matrices with which all scores are about the same, far below zero."""
+    one = self_attention(rng, T, D, K, V, lengths, causal)
+    one["xs"] = 1 + 1e-4 * one["xs"]
+    one["W_query"], one["W_key"] = np.abs(one["W_query"]), np.abs(one["W_key"])
+    score = one["W_query"].sum(axis=1) @ one["W_key"].sum(axis=1) / np.sqrt(K)
+    return {**one, "W_key": one["W_key"] * BELOW / score}
+
+
 def self_attention_backward(rng, T, N, D, K, V, real=True):
     weights = rng.random((T, N, T)) + 0.05
     if real:
         weights *= np.tril(np.ones((T, T)))[:, None]
         weights /= weights.sum(axis=2, keepdims=True)
         weights[-1, 0] = 0.0
+    else:
+        at_end(weights, 0.0)
     one = {
         "dys": rng.normal(size=(T, N, V)),
         "weights": weights,
@@ -121,6 +145,16 @@ def pool(rng, T, H, A, lengths, scale=1.0):
     }
 
 
+def lowered(W, b, u):
+    """Change parameters so that all scores are about the same, far below zero."""
+    return 0.1 * W, np.full_like(b, 5.0), np.abs(u) * BELOW / np.abs(u).sum()
+
+
+def pool_below(rng, T, H, A, lengths):
+    one = pool(rng, T, H, A, lengths)
+    return one | dict(zip("Wbu", lowered(one["W"], one["b"], one["u"]), strict=True))
+
+
 def pool_backward(rng, T, N, H, A, real=True):
     hs, W, u = rng.normal(size=(T, N, H)), rng.normal(size=(A, H)), rng.normal(size=A)
     us, weights = rng.normal(scale=1.7, size=(T, N, A)), rng.random((N, T)) + 0.1
@@ -128,6 +162,9 @@ def pool_backward(rng, T, N, H, A, real=True):
         us = np.tanh(hs @ W.T + rng.normal(size=A))
         weights = np.exp(us @ u).T * (np.arange(T) < rng.integers(1, T + 1, size=(N, 1)))
         weights /= weights.sum(axis=1, keepdims=True)
+    else:
+        at_end(us)
+        at_end(weights, 0.0)
     return {
         "dpooled": rng.normal(size=(N, H)),
         "hs": hs,
@@ -153,3 +190,9 @@ def pool_document(rng, T, L, N, H, A, B, padded, scale=1.0):
         "b_sentence": rng.normal(size=B),
         "u_sentence": rng.normal(scale=scale, size=B),
     }
+
+
+def pool_document_below(rng, T, L, N, H, A, B, level):
+    one = pool_document(rng, T, L, N, H, A, B, True)
+    names = [f"{name}_{level}" for name in "Wbu"]
+    return one | dict(zip(names, lowered(*(one[name] for name in names)), strict=True))

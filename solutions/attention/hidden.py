@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from grading.hidden import Tests
+from grading.hidden import Tests, amplified
 
 from . import examples
 
@@ -12,9 +12,10 @@ from . import examples
 def scores(tests: Tests) -> None:
     case = partial(examples.scores, tests.rng)
     for kind in ("cosine", "dot", "scaled_dot"):
-        tests.part(
-            1, kind, [case(kind, 4, 5, 3, 6, 6), case(kind, 1, 3, 1, 2, 2), case(kind, 2, 1, 4, 1, 1)],
-        )  # fmt: skip
+        small = case(kind, 2, 3, 4, 5, 5)
+        small |= {name: 1e-4 * small[name] for name in ("queries", "keys")}
+        sizes = ((4, 5, 3, 6, 6), (1, 3, 1, 2, 2), (2, 1, 4, 1, 1))
+        tests.part(1, kind, [*(case(kind, *size) for size in sizes), small])
     tests.part(
         1,
         "general, query and key of equal and of other widths",
@@ -47,14 +48,27 @@ def masked_softmax(tests: Tests) -> None:
     tests.part(
         1,
         "huge scores behind the mask",
-        [case(3, 2, 6, behind=5e3), case(2, 3, 5, behind=1e300), case(2, 2, 4, behind=-1e4)],
+        [
+            case(3, 2, 6, behind=5e3),
+            case(2, 3, 5, behind=1e300),
+            case(2, 2, 4, behind=-1e4),
+            examples.with_scores_below(case(3, 4, 5)),
+        ],
     )
 
 
 def attend(tests: Tests) -> None:
     case = partial(examples.attend, tests.rng)
     tests.part(1, "full lengths", [case(3, 5, 4, [5, 5]), case(4, 4, 2, [4, 4, 4])])
-    tests.part(1, "padding", [case(3, 6, 2, [2, 6, 1, 4]), case(5, 4, 3, [3, 2])])
+    tests.part(
+        1,
+        "padding",
+        [
+            case(3, 6, 2, [2, 6, 1, 4]),
+            case(5, 4, 3, [3, 2]),
+            examples.with_scores_below(case(3, 6, 2, [2, 6, 1, 4])),
+        ],
+    )
     tests.part(
         1,
         "one query, one key, one example, large scores",
@@ -73,7 +87,7 @@ def attend_backward(tests: Tests) -> None:
     tests.part(
         2,
         "cached values that no forward pass gives",
-        [case(3, 4, 2, 5, False), case(5, 3, 4, 2, False)],
+        [case(3, 4, 2, 5, False), case(5, 3, 4, 2, False), amplified(case(3, 4, 2, 5, False))],
     )
     tests.part(
         1,
@@ -88,7 +102,12 @@ def additive_backward(tests: Tests) -> None:
     tests.part(
         3,
         "cached values that no forward pass gives",
-        [case(3, 4, 2, 5, 3, 6, False), case(4, 3, 3, 2, 2, 2, False)],
+        [
+            case(3, 4, 2, 5, 3, 6, False),
+            case(4, 3, 3, 2, 2, 2, False),
+            amplified(case(3, 4, 2, 5, 3, 6, False)),
+            case(6, 8, 4, 40, 40, 48, False),
+        ],
     )
     tests.part(
         1,
@@ -109,7 +128,13 @@ def local_weights(tests: Tests) -> None:
         ],
     )
     tests.part(
-        2, "padding", [case(3, 8, 2, 4, [3, 8, 5], 2), case(5, 11, 3, 2, [11, 2, 6, 1], 4.0)]
+        2,
+        "padding",
+        [
+            case(3, 8, 2, 4, [3, 8, 5], 2),
+            case(5, 11, 3, 2, [11, 2, 6, 1], 4.0),
+            examples.with_scores_below(case(3, 8, 2, 4, [3, 8, 5], 2)),
+        ],
     )
     tests.part(
         1,
@@ -135,7 +160,12 @@ def self_attention(tests: Tests) -> None:
     tests.part(
         1,
         "padding, causal and not",
-        [case(5, 3, 2, 4, [2, 5, 1], False), case(6, 2, 4, 3, [3, 6], True)],
+        [
+            case(5, 3, 2, 4, [2, 5, 1], False),
+            case(6, 2, 4, 3, [3, 6], True),
+            examples.self_attention_below(tests.rng, 5, 3, 2, 4, [2, 5, 1], False),
+            examples.self_attention_below(tests.rng, 5, 3, 2, 4, [2, 5, 1], True),
+        ],
     )
     tests.part(
         1,
@@ -155,7 +185,12 @@ def self_attention_backward(tests: Tests) -> None:
     tests.part(
         3,
         "cached values that no forward pass gives",
-        [case(4, 3, 5, 2, 6, False), case(3, 2, 4, 6, 5, False)],
+        [
+            case(4, 3, 5, 2, 6, False),
+            case(3, 2, 4, 6, 5, False),
+            amplified(case(4, 3, 5, 2, 6, False)),
+            case(10, 4, 56, 56, 56, False),
+        ],
     )
     tests.part(
         1,
@@ -172,7 +207,15 @@ def self_attention_backward(tests: Tests) -> None:
 def pool(tests: Tests) -> None:
     case = partial(examples.pool, tests.rng)
     tests.part(1, "full lengths", [case(4, 3, 5, [4, 4]), case(3, 2, 4, [3, 3, 3, 3])])
-    tests.part(1, "padding", [case(5, 2, 3, [2, 5, 1]), case(4, 4, 2, [3, 1])])
+    tests.part(
+        1,
+        "padding",
+        [
+            case(5, 2, 3, [2, 5, 1]),
+            case(4, 4, 2, [3, 1]),
+            examples.pool_below(tests.rng, 5, 2, 3, [2, 5, 1]),
+        ],
+    )
     tests.part(
         1,
         "one step, one example, one unit, large values",
@@ -187,11 +230,20 @@ def pool(tests: Tests) -> None:
 
 def pool_backward(tests: Tests) -> None:
     case = partial(examples.pool_backward, tests.rng)
-    tests.part(2, "values of a forward pass, with padding", [case(4, 3, 2, 5), case(5, 2, 4, 3)])
+    tests.part(
+        2,
+        "values of a forward pass, with padding",
+        [case(4, 3, 2, 5), case(5, 2, 4, 3), case(8, 6, 96, 80)],
+    )
     tests.part(
         2,
         "cached values that no forward pass gives",
-        [case(4, 2, 5, 3, False), case(3, 4, 2, 6, False)],
+        [
+            case(4, 2, 5, 3, False),
+            case(3, 4, 2, 6, False),
+            amplified(case(4, 2, 5, 3, False)),
+            case(8, 6, 96, 80, False),
+        ],
     )
     tests.part(
         1,
@@ -213,7 +265,14 @@ def pool_document(tests: Tests) -> None:
     tests.part(
         2,
         "padding of words and of sentences",
-        [case(5, 4, 6, 2, 3, 4, True), case(4, 3, 7, 3, 2, 5, True)],
+        [
+            case(5, 4, 6, 2, 3, 4, True),
+            case(4, 3, 7, 3, 2, 5, True),
+            *(
+                examples.pool_document_below(tests.rng, 5, 4, 6, 2, 3, 4, level)
+                for level in ("word", "sentence")
+            ),
+        ],
     )
     tests.part(
         1,

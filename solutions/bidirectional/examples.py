@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from grading.hidden import at_end
 from lib import tree
 from lib.bptt import Recurrent
 
@@ -33,7 +34,7 @@ def bidirectional_backward(rng, T, lengths, cells, merge="concat"):
     caches = []
     for cell, weights in zip(cells, params, strict=True):
         cache = Recurrent(cell).forward(weights, rng.normal(size=(T, N, D)), None, lengths)[2]
-        other = tree.tree_map(lambda a: rng.normal(size=a.shape), cache.steps)
+        other = tree.tree_map(lambda a: at_end(rng.normal(size=a.shape)), cache.steps)
         caches.append(cache._replace(steps=other))
     wide = sum(cell.hidden_size for cell in cells) if merge == "concat" else cells[0].hidden_size
     return {
@@ -49,7 +50,7 @@ def bidirectional_backward(rng, T, lengths, cells, merge="concat"):
 def output_backward(rng, T, K, H1, H2, lengths, scale=1.0):
     N = len(lengths)
     return {
-        "os": scale * rng.uniform(size=(T, N, K)),
+        "os": at_end(scale * rng.uniform(size=(T, N, K)), 0.0),
         "targets": rng.integers(K, size=(T, N)),
         "lengths": np.array(lengths),
         "hs": scale * rng.normal(size=(T, N, H1)),
@@ -81,9 +82,11 @@ def corner_scan(rng, rows, columns, N, D, H, corner="top left", scale=1.0):
 
 
 def corner_scan_backward(rng, rows, columns, N, D, H, bound=1.0):
+    dhs = rng.normal(size=(rows, columns, N, H))
+    hs = rng.uniform(-bound, bound, size=(rows, columns, N, H))
     return {
-        "dhs": rng.normal(size=(rows, columns, N, H)),
-        "hs": rng.uniform(-bound, bound, size=(rows, columns, N, H)),
+        "dhs": dhs,
+        "hs": hs if bound == 1 else at_end(hs),
         "images": rng.normal(size=(rows, columns, N, D)),
         "U": rng.normal(size=(H, D)),
         "W": rng.normal(size=(H, H)),

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from grading.hidden import Tests
+from grading.hidden import Tests, amplified
 from lib.gru import GRU
 from lib.lstm import LSTM
 from lib.peephole import PeepholeLSTM
@@ -41,6 +41,7 @@ def bidirectional_forward(tests: Tests) -> None:
                 case(5, [3, 5, 1, 4], (kind(3, 2), kind(3, 2))),
                 case(4, [4, 4, 4], (kind(2, 4), kind(2, 4))),
                 case(6, [2, 4], (kind(3, 5), kind(3, 4))),
+                amplified(case(5, [3, 5, 1, 4], (kind(3, 2), kind(3, 2)))),
             ],
         )
     tests.part(
@@ -73,6 +74,8 @@ def bidirectional_backward(tests: Tests) -> None:
                 case(5, [3, 5, 1, 4], (kind(3, 2), kind(3, 2))),
                 case(4, [4, 4, 4], (kind(2, 4), kind(2, 4))),
                 case(6, [2, 4], (kind(3, 5), kind(3, 4))),
+                amplified(case(5, [3, 5, 1, 4], (kind(3, 2), kind(3, 2)))),
+                case(6, [6, 3, 6, 4], (kind(32, 32), kind(32, 32))),
             ],
         )
     tests.part(
@@ -159,9 +162,20 @@ def corner_scan(tests: Tests) -> None:
 
 def corner_scan_backward(tests: Tests) -> None:
     case = partial(examples.corner_scan_backward, tests.rng)
-    tests.part(2, "states between −1 and 1", [case(3, 4, 2, 5, 3), case(4, 3, 3, 2, 4)])
     tests.part(
-        3, "states that no scan would give", [case(3, 2, 4, 3, 5, 2.0), case(2, 4, 3, 4, 2, 2.0)]
+        2,
+        "states between −1 and 1",
+        [case(3, 4, 2, 5, 3), case(4, 3, 3, 2, 4), case(4, 4, 3, 40, 40)],
+    )
+    tests.part(
+        3,
+        "states that no scan would give",
+        [
+            case(3, 2, 4, 3, 5, 2.0),
+            case(2, 4, 3, 4, 2, 2.0),
+            amplified(case(3, 2, 4, 3, 5, 2.0)),
+            case(4, 4, 3, 40, 40, 2.0),
+        ],
     )
     tests.part(
         2,

@@ -2,13 +2,14 @@
 
 import numpy as np
 
+from grading.hidden import at_end
 from lib.codec import Expression
 
 
 def output_backward(rng, T, N, H, K, real=True, masked=False):
     os = rng.random((T, N, K)) + 0.1
     return {
-        "os": os / os.sum(axis=-1, keepdims=True) if real else 2 * os,
+        "os": os / os.sum(axis=-1, keepdims=True) if real else at_end(2 * os, 0.0),
         "hs": rng.uniform(-1, 1, (T, N, H)) if real else rng.normal(scale=2.0, size=(T, N, H)),
         "targets": rng.integers(K, size=(T, N)),
         "mask": (rng.random((T, N)) < 0.6).astype(float) if masked else np.ones((T, N)),
@@ -20,7 +21,7 @@ def rnn_step_backward(rng, N, D, H, real=True):
     scale = 0.6 if real else 2.0
     return {
         "dh": rng.normal(size=(N, H)),
-        "h": np.tanh(rng.normal(size=(N, H))) if real else scale * rng.normal(size=(N, H)),
+        "h": np.tanh(rng.normal(size=(N, H))) if real else at_end(2 * rng.normal(size=(N, H))),
         "h_prev": scale * rng.normal(size=(N, H)),
         "x": rng.normal(size=(N, D)),
         "U": rng.normal(size=(H, D)),
@@ -41,6 +42,8 @@ def rnn_backward(rng, T, N, D, H, real=True):
         h = one["h0"]
         for t in range(T):
             h = one["hs"][t] = np.tanh(one["xs"][t] @ one["U"].T + h @ one["W"].T)
+    else:
+        at_end(one["hs"])
     return one
 
 
@@ -49,7 +52,7 @@ def rnn_backward_padded(rng, T, D, H, lengths):
     return {
         "dhs": rng.normal(size=(T, N, H)),
         "dh_last": rng.normal(size=(N, H)),
-        "hs": rng.normal(scale=1.5, size=(T, N, H)),
+        "hs": at_end(rng.normal(scale=1.5, size=(T, N, H))),
         "h0": rng.normal(size=(N, H)),
         "xs": rng.normal(size=(T, N, D)),
         "lengths": np.array(lengths),
@@ -61,7 +64,7 @@ def rnn_backward_padded(rng, T, D, H, lengths):
 def truncated_backward(rng, T, N, D, H, k):
     return {
         "dhs": rng.normal(size=(T, N, H)),
-        "hs": rng.normal(scale=1.5, size=(T, N, H)),
+        "hs": at_end(rng.normal(scale=1.5, size=(T, N, H))),
         "h0": rng.normal(size=(N, H)),
         "xs": rng.normal(size=(T, N, D)),
         "W": 0.7 * rng.normal(size=(H, H)),
@@ -71,11 +74,12 @@ def truncated_backward(rng, T, N, D, H, k):
 
 def teacher_forced_backward(rng, T, N, D, H, K, real=True):
     os = rng.random((T, N, K)) + 0.1
+    shape = (T, N, H)
     return {
         "xs": rng.normal(size=(T, N, D)),
         "ys_prev": np.eye(K)[rng.integers(K, size=(T, N))],
-        "hs": np.tanh(rng.normal(size=(T, N, H))) if real else rng.normal(scale=2, size=(T, N, H)),
-        "os": os / os.sum(axis=-1, keepdims=True) if real else os,
+        "hs": np.tanh(rng.normal(size=shape)) if real else at_end(rng.normal(scale=2, size=shape)),
+        "os": os / os.sum(axis=-1, keepdims=True) if real else at_end(os, 0.0),
         "ys": np.eye(K)[rng.integers(K, size=(T, N))],
         "V": rng.normal(size=(K, H)),
     }

@@ -4,9 +4,12 @@ from functools import partial
 
 import numpy as np
 
-from grading.hidden import Tests
+from grading.hidden import Tests, amplified
 
 from . import examples
+
+DIFFERENCES = (1e-5, 1e-7, 0.0)
+"""Tolerances for results that have the error of a difference."""
 
 
 def output_backward(tests: Tests) -> None:
@@ -28,18 +31,32 @@ def rnn_step_backward(tests: Tests) -> None:
     case = partial(examples.rnn_step_backward, tests.rng)
     tests.part(2, "states of a forward pass", [case(4, 3, 5), case(2, 6, 3)])
     tests.part(
-        3, "cached values that no forward pass gives", [case(3, 2, 4, False), case(5, 4, 2, False)]
+        3,
+        "cached values that no forward pass gives",
+        [
+            case(3, 2, 4, False),
+            case(5, 4, 2, False),
+            amplified(case(3, 2, 4, False)),
+            case(16, 96, 96, False),
+        ],
     )
     tests.part(1, "one example, one unit", [case(1, 3, 2), case(3, 2, 1, False), case(1, 1, 1)])
 
 
 def rnn_backward(tests: Tests) -> None:
     case = partial(examples.rnn_backward, tests.rng)
-    tests.part(3, "states of a forward pass", [case(4, 3, 2, 5), case(6, 2, 4, 3)])
+    tests.part(
+        3, "states of a forward pass", [case(4, 3, 2, 5), case(6, 2, 4, 3), case(8, 4, 48, 56)]
+    )
     tests.part(
         3,
         "cached values that no forward pass gives",
-        [case(4, 3, 2, 5, False), case(5, 2, 3, 4, False)],
+        [
+            case(4, 3, 2, 5, False),
+            case(5, 2, 3, 4, False),
+            amplified(case(4, 3, 2, 5, False)),
+            case(8, 4, 48, 56, False),
+        ],
     )
     tests.part(
         1,
@@ -54,7 +71,13 @@ def rnn_backward_padded(tests: Tests) -> None:
     tests.part(
         4,
         "padded batches",
-        [case(5, 3, 4, [2, 5, 1]), case(6, 2, 3, [3, 6, 6, 4]), case(4, 1, 2, [1, 3])],
+        [
+            case(5, 3, 4, [2, 5, 1]),
+            case(6, 2, 3, [3, 6, 6, 4]),
+            case(4, 1, 2, [1, 3]),
+            amplified(case(5, 3, 4, [2, 5, 1])),
+            case(8, 48, 56, [8, 5, 8, 3]),
+        ],
     )
     tests.part(
         1,
@@ -68,7 +91,13 @@ def truncated_backward(tests: Tests) -> None:
     tests.part(
         3,
         "windows within the sequence",
-        [case(6, 3, 2, 5, 3), case(7, 2, 4, 3, 3), case(5, 2, 3, 4, 2)],
+        [
+            case(6, 3, 2, 5, 3),
+            case(7, 2, 4, 3, 3),
+            case(5, 2, 3, 4, 2),
+            amplified(case(6, 3, 2, 5, 3)),
+            case(8, 4, 48, 64, 3),
+        ],
     )
     tests.part(1, "windows of one step", [case(4, 2, 3, 5, 1)])
     tests.part(
@@ -78,8 +107,16 @@ def truncated_backward(tests: Tests) -> None:
 
 def teacher_forced_backward(tests: Tests) -> None:
     case = partial(examples.teacher_forced_backward, tests.rng)
-    tests.part(2, "values of a forward pass", [case(4, 3, 2, 6, 5), case(5, 2, 3, 4, 3)])
-    tests.part(2, "cached values that no forward pass gives", [case(3, 4, 2, 5, 6, False)])
+    tests.part(
+        2,
+        "values of a forward pass",
+        [case(4, 3, 2, 6, 5), case(5, 2, 3, 4, 3), case(6, 4, 48, 64, 48)],
+    )
+    tests.part(
+        2,
+        "cached values that no forward pass gives",
+        [case(3, 4, 2, 5, 6, False), case(6, 4, 48, 64, 48, False)],
+    )
     tests.part(
         1,
         "one step, one example, one unit",
@@ -96,8 +133,7 @@ def central_differences(tests: Tests) -> None:
             case("lambda x: np.tanh(x @ x.T).sum()", tests.rng.normal(size=(3, 4))),
             case("lambda x: float(np.log(np.exp(x).sum()))", tests.rng.normal(size=(2, 5))),
         ],
-        rtol=1e-5,
-        atol=1e-7,
+        tolerances=DIFFERENCES,
     )
     tests.part(
         1,
@@ -111,8 +147,7 @@ def central_differences(tests: Tests) -> None:
             case("lambda x: float(np.sin(x))", np.array(tests.rng.normal())),
             case("lambda x: (x[0] * x[1]).sum()", tests.rng.normal(size=(2, 3, 2))),
         ],
-        rtol=1e-5,
-        atol=1e-7,
+        tolerances=DIFFERENCES,
     )
 
 

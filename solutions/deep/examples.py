@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from grading.hidden import at_end
 from lib import tree
 from lib.bptt import Recurrent
 
@@ -33,21 +34,22 @@ def dropout_masks(rng, T, N, D, rate, variational=False, inverted=True):
     return {"uniform": drawn, "rate": rate, "variational": variational, "inverted": inverted}
 
 
-def stacked_backward_noise(rng, like):
+def backward_noise(rng, like):
     return tree.tree_map(lambda leaf: 0.8 * rng.normal(size=leaf.shape), like)
 
 
 def stacked_backward(rng, kinds, sizes, T, N, masks="", lengths=None, real=False):
     cells = tuple(kind(a, b) for kind, a, b in zip(kinds, sizes, sizes[1:], strict=False))
     lengths = None if lengths is None else np.array(lengths)
-    params = tuple(stacked_backward_noise(rng, cell.init(rng)) for cell in cells)
+    params = tuple(backward_noise(rng, cell.init(rng)) for cell in cells)
     scans = []
     signal = rng.normal(size=(T, N, sizes[0]))
     for cell, theirs in zip(cells, params, strict=True):
-        begin = stacked_backward_noise(rng, cell.initial_state(N))
+        begin = backward_noise(rng, cell.initial_state(N))
         signal, _, cache = Recurrent(cell).forward(theirs, signal, begin, lengths)
         if not real:
-            cache = cache._replace(steps=stacked_backward_noise(rng, cache.steps))
+            steps = tree.tree_map(at_end, backward_noise(rng, cache.steps))
+            cache = cache._replace(steps=steps)
         scans.append(cache)
     times = {"e": T, "s": 1}
     return {
@@ -59,7 +61,7 @@ def stacked_backward(rng, kinds, sizes, T, N, masks="", lengths=None, real=False
             for m, size in zip(masks.ljust(len(cells)), sizes, strict=False)
         ),
         "dys": rng.normal(size=(T, N, sizes[-1])),
-        "dstates": tuple(stacked_backward_noise(rng, cell.initial_state(N)) for cell in cells),
+        "dstates": tuple(backward_noise(rng, cell.initial_state(N)) for cell in cells),
     }
 
 
@@ -83,15 +85,16 @@ def residual_backward(rng, kinds, D, H, T, N, masks="", lengths=None, real=False
     sizes = [D] + [H] * len(kinds)
     cells = tuple(kind(a, H) for kind, a in zip(kinds, sizes, strict=False))
     lengths = None if lengths is None else np.array(lengths)
-    params = tuple(stacked_backward_noise(rng, cell.init(rng)) for cell in cells)
+    params = tuple(backward_noise(rng, cell.init(rng)) for cell in cells)
     scans = []
     signal = rng.normal(size=(T, N, D))
     for k, (cell, theirs) in enumerate(zip(cells, params, strict=True)):
-        begin = stacked_backward_noise(rng, cell.initial_state(N))
+        begin = backward_noise(rng, cell.initial_state(N))
         given, _, cache = Recurrent(cell).forward(theirs, signal, begin, lengths)
         signal = given + signal if k else given
         if not real:
-            cache = cache._replace(steps=stacked_backward_noise(rng, cache.steps))
+            steps = tree.tree_map(at_end, backward_noise(rng, cache.steps))
+            cache = cache._replace(steps=steps)
         scans.append(cache)
     times = {"e": T, "s": 1}
     return {
@@ -103,7 +106,7 @@ def residual_backward(rng, kinds, D, H, T, N, masks="", lengths=None, real=False
             for m, size in zip(masks.ljust(len(cells)), sizes, strict=False)
         ),
         "dys": rng.normal(size=(T, N, H)),
-        "dstates": tuple(stacked_backward_noise(rng, cell.initial_state(N)) for cell in cells),
+        "dstates": tuple(backward_noise(rng, cell.initial_state(N)) for cell in cells),
     }
 
 
@@ -122,7 +125,7 @@ def transition_step_backward(rng, N, D, H, K, skip=False, real=False):
     zs = rng.normal(scale=1.3, size=(K + 1, N, H))
     return {
         "dh": rng.normal(size=(N, H)),
-        "zs": np.tanh(zs) if real else zs,
+        "zs": np.tanh(zs) if real else at_end(zs),
         "x": rng.normal(size=(N, D)),
         "U": rng.normal(size=(H, D)),
         "W": 0.8 * rng.normal(size=(K, H, H)),

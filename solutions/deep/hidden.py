@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from grading.hidden import Tests
+from grading.hidden import Tests, amplified
 from lib.gru import GRU
 from lib.lstm import LSTM
 from lib.rnn import RNN
@@ -91,6 +91,7 @@ def stacked_backward(tests: Tests) -> None:
             case([RNN] * 2, [3, 5, 4], 4, 2, real=True),
             case([LSTM, GRU], [2, 4, 3], 5, 3, real=True),
             case([GRU, RNN, LSTM], [4, 3, 2, 5], 3, 2, real=True),
+            case([LSTM, GRU], [32, 32, 32], 6, 4, real=True),
         ],
     )
     tests.part(
@@ -100,6 +101,8 @@ def stacked_backward(tests: Tests) -> None:
             case([RNN] * 3, [2, 5, 3, 4], 4, 3),
             case([LSTM] * 2, [3, 2, 4], 4, 2),
             case([GRU, LSTM], [5, 3, 2], 3, 4),
+            amplified(case([RNN] * 3, [2, 5, 3, 4], 4, 3)),
+            case([LSTM, GRU], [32, 32, 32], 6, 4),
         ],
     )
     tests.part(
@@ -174,12 +177,19 @@ def residual_backward(tests: Tests) -> None:
             case([RNN] * 2, 3, 5, 4, 2, real=True),
             case([LSTM, GRU], 2, 4, 5, 3, real=True),
             case([GRU, RNN, LSTM], 4, 3, 3, 2, real=True),
+            case([LSTM, GRU], 32, 32, 6, 4, real=True),
         ],
     )
     tests.part(
         2,
         "caches that no forward pass gives",
-        [case([RNN] * 4, 2, 5, 4, 3), case([LSTM] * 2, 3, 4, 4, 2), case([GRU, LSTM], 3, 3, 3, 4)],
+        [
+            case([RNN] * 4, 2, 5, 4, 3),
+            case([LSTM] * 2, 3, 4, 4, 2),
+            case([GRU, LSTM], 3, 3, 3, 4),
+            amplified(case([RNN] * 4, 2, 5, 4, 3)),
+            case([LSTM, GRU], 32, 32, 6, 4),
+        ],
     )
     tests.part(
         1,
@@ -236,12 +246,23 @@ def transition_step_backward(tests: Tests) -> None:
     tests.part(
         2,
         "layers of a forward pass",
-        [case(4, 3, 5, 2, real=True), case(2, 6, 4, 3, real=True), case(3, 2, 4, 1, real=True)],
+        [
+            case(4, 3, 5, 2, real=True),
+            case(2, 6, 4, 3, real=True),
+            case(3, 2, 4, 1, real=True),
+            case(8, 48, 56, 3, real=True),
+        ],
     )
     tests.part(
         2,
         "cached values that no forward pass gives",
-        [case(4, 3, 5, 3), case(2, 5, 3, 4), case(3, 4, 2, 1)],
+        [
+            case(4, 3, 5, 3),
+            case(2, 5, 3, 4),
+            case(3, 4, 2, 1),
+            amplified(case(4, 3, 5, 3)),
+            case(8, 48, 56, 3),
+        ],
     )
     tests.part(
         3,

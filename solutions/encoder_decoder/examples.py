@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from grading.hidden import at_end
+
 from . import reference
 
 
@@ -51,13 +53,13 @@ def every_step_backward(rng, T, N, H, M, scale=1.0):
 
 def bridge_backward(rng, N, H, M, real=True):
     C, P, p = rng.normal(size=(N, M)), rng.normal(size=(H, M)), rng.normal(size=H)
-    h0 = np.tanh(C @ P.T + p) if real else rng.normal(scale=2.0, size=(N, H))
+    h0 = np.tanh(C @ P.T + p) if real else at_end(rng.normal(scale=2.0, size=(N, H)))
     return {"dh0": rng.normal(size=(N, H)), "h0": h0, "C": C, "P": P}
 
 
 def decoder_backward(rng, mode, T, H, M, lengths, real=True):
     N = len(lengths)
-    bound = np.tanh if real else np.asarray
+    bound = np.tanh if real else at_end
     return {
         "dhs": rng.normal(size=(T, N, H)),
         "hs": bound(rng.normal(scale=1.5, size=(T, N, H))),
@@ -75,7 +77,7 @@ def encoder_backward(rng, T, K, D, M, lengths, real=False):
     hs = rng.normal(scale=1.5, size=(T, N, M))
     return {
         "dC": rng.normal(size=(N, M)),
-        "hs": np.tanh(hs) if real else hs,
+        "hs": np.tanh(hs) if real else at_end(hs),
         "sources": rng.integers(K, size=(T, N)),
         "lengths": np.array(lengths),
         "E": rng.normal(size=(K, D)),

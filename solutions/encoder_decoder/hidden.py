@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from grading.hidden import Tests
+from grading.hidden import Tests, amplified
 
 from . import examples, reference
 
@@ -69,7 +69,11 @@ def sequence_loss(tests: Tests) -> None:
 
 def every_step_backward(tests: Tests) -> None:
     case = partial(examples.every_step_backward, tests.rng)
-    tests.part(3, "random sizes", [case(4, 3, 5, 2), case(3, 2, 4, 6), case(5, 4, 3, 3, 3.0)])
+    tests.part(
+        3,
+        "random sizes",
+        [case(4, 3, 5, 2), case(3, 2, 4, 6), case(5, 4, 3, 3, 3.0), amplified(case(4, 3, 5, 2))],
+    )
     tests.part(
         1,
         "one step, one example, one unit",
@@ -79,9 +83,16 @@ def every_step_backward(tests: Tests) -> None:
 
 def bridge_backward(tests: Tests) -> None:
     case = partial(examples.bridge_backward, tests.rng)
-    tests.part(2, "states of a forward pass", [case(3, 4, 2), case(4, 2, 5)])
+    tests.part(2, "states of a forward pass", [case(3, 4, 2), case(4, 2, 5), case(24, 160, 128)])
     tests.part(
-        2, "cached values that no forward pass gives", [case(3, 4, 2, False), case(2, 3, 5, False)]
+        2,
+        "cached values that no forward pass gives",
+        [
+            case(3, 4, 2, False),
+            case(2, 3, 5, False),
+            amplified(case(3, 4, 2, False)),
+            case(24, 160, 128, False),
+        ],
     )
     tests.part(1, "one example, one unit", [case(1, 3, 2), case(3, 1, 2, False), case(3, 2, 1)])
 
@@ -106,6 +117,7 @@ def decoder_backward(tests: Tests) -> None:
             case("every_step", 5, 3, 2, [2, 5, 1]),
             case("initial_state", 5, 3, 4, [4, 1, 5, 2], False),
             case("both", 4, 5, 3, [3, 2], False),
+            amplified(case("every_step", 5, 3, 2, [2, 5, 1])),
         ],
     )
     tests.part(
@@ -122,11 +134,25 @@ def decoder_backward(tests: Tests) -> None:
 
 def encoder_backward(tests: Tests) -> None:
     case = partial(examples.encoder_backward, tests.rng)
-    tests.part(2, "full lengths", [case(4, 7, 3, 5, [4, 4], real=True), case(3, 8, 5, 2, [3] * 3)])
+    tests.part(
+        2,
+        "full lengths",
+        [
+            case(4, 7, 3, 5, [4, 4], real=True),
+            case(3, 8, 5, 2, [3] * 3),
+            case(6, 30, 40, 48, [6] * 4, real=True),
+        ],
+    )
     tests.part(
         3,
         "padded batches, with anything on padding",
-        [case(5, 6, 2, 4, [2, 5, 1]), case(6, 5, 4, 3, [3, 6, 4, 1]), case(4, 5, 3, 2, [1, 3])],
+        [
+            case(5, 6, 2, 4, [2, 5, 1]),
+            case(6, 5, 4, 3, [3, 6, 4, 1]),
+            case(4, 5, 3, 2, [1, 3]),
+            amplified(case(5, 6, 2, 4, [2, 5, 1])),
+            case(6, 30, 40, 48, [6, 3, 6, 4]),
+        ],
     )
     tests.part(
         1,

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from grading.hidden import Tests
+from grading.hidden import Tests, amplified
 
 from . import examples
 
@@ -31,7 +31,14 @@ def gru_step_backward(tests: Tests) -> None:
     case = partial(examples.gru_step_backward, tests.rng)
     tests.part(2, "values of a forward pass", [case(4, 3, 5), case(2, 6, 3)])
     tests.part(
-        4, "cached values that no forward pass gives", [case(3, 2, 4, False), case(5, 4, 2, False)]
+        4,
+        "cached values that no forward pass gives",
+        [
+            case(3, 2, 4, False),
+            case(5, 4, 2, False),
+            amplified(case(3, 2, 4, False)),
+            case(16, 48, 56, False),
+        ],
     )
     tests.part(1, "one example, one unit", [case(1, 3, 2, False), case(3, 2, 1), case(1, 1, 1)])
 
@@ -40,7 +47,14 @@ def gru_step_after_backward(tests: Tests) -> None:
     case = partial(examples.gru_step_after_backward, tests.rng)
     tests.part(2, "values of a forward pass", [case(4, 3, 5), case(2, 6, 3)])
     tests.part(
-        3, "cached values that no forward pass gives", [case(3, 2, 4, False), case(5, 4, 2, False)]
+        3,
+        "cached values that no forward pass gives",
+        [
+            case(3, 2, 4, False),
+            case(5, 4, 2, False),
+            amplified(case(3, 2, 4, False)),
+            case(16, 48, 56, False),
+        ],
     )
     tests.part(1, "one example, one unit", [case(1, 3, 2, False), case(3, 2, 1), case(1, 1, 1)])
 
@@ -63,7 +77,16 @@ def gru_forward(tests: Tests) -> None:
 def gru_backward(tests: Tests) -> None:
     case = partial(examples.gru_backward, tests.rng)
     tests.part(2, "all sequences of full length", [case(4, 2, 5, [4, 4, 4]), case(5, 3, 2, [5, 5])])
-    tests.part(4, "padded batches", [case(5, 3, 4, [2, 5, 1]), case(6, 2, 3, [3, 6, 6, 4])])
+    tests.part(
+        4,
+        "padded batches",
+        [
+            case(5, 3, 4, [2, 5, 1]),
+            case(6, 2, 3, [3, 6, 6, 4]),
+            amplified(case(5, 3, 4, [2, 5, 1])),
+            case(6, 32, 32, [6, 3, 6, 4]),
+        ],
+    )
     tests.part(
         1,
         "one step, one example, one unit",
@@ -73,9 +96,16 @@ def gru_backward(tests: Tests) -> None:
 
 def simplified_gru_backward(tests: Tests) -> None:
     case = partial(examples.simplified_gru_backward, tests.rng)
-    tests.part(2, "values of a forward pass", [case(4, 3, 5), case(2, 6, 3)])
+    tests.part(2, "values of a forward pass", [case(4, 3, 5), case(2, 6, 3), case(16, 56, 64)])
     tests.part(
-        2, "cached values that no forward pass gives", [case(3, 2, 4, False), case(5, 4, 2, False)]
+        2,
+        "cached values that no forward pass gives",
+        [
+            case(3, 2, 4, False),
+            case(5, 4, 2, False),
+            amplified(case(3, 2, 4, False)),
+            case(16, 56, 64, False),
+        ],
     )
     tests.part(1, "one example, one unit", [case(1, 3, 2, False), case(3, 2, 1), case(1, 1, 1)])
 

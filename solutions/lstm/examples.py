@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from grading.hidden import at_end
 from lib.bptt import Recurrent
 from lib.lstm import LSTM, LSTM1997, LSTMParams, LSTMState
 
@@ -27,7 +28,11 @@ def lstm_state(rng, N, H, scale=1.0):
 
 
 def state_backward(rng, N, H, real=True):
-    draw = (lambda: rng.random((N, H))) if real else (lambda: rng.normal(scale=2.0, size=(N, H)))
+    draw = (
+        (lambda: rng.random((N, H)))
+        if real
+        else (lambda: at_end(rng.normal(scale=2.0, size=(N, H))))
+    )
     values = {k: draw() for k in "ifgo"}
     c_prev = rng.normal(size=(N, H))
     c = values["f"] * c_prev + values["i"] * values["g"]
@@ -36,12 +41,13 @@ def state_backward(rng, N, H, real=True):
         "dc_next": rng.normal(size=(N, H)),
         **values,
         "c_prev": c_prev,
-        "tanh_c": np.tanh(c) if real else rng.normal(scale=2.0, size=(N, H)),
+        "tanh_c": np.tanh(c) if real else at_end(rng.normal(scale=2.0, size=(N, H))),
     }
 
 
 def gates_backward(rng, N, D, H, real=True):
-    values = {k: rng.random((N, H)) if real else rng.normal(scale=2.0, size=(N, H)) for k in "ifgo"}
+    draw = (lambda: rng.random((N, H))) if real else (lambda: at_end(2 * rng.normal(size=(N, H))))
+    values = {k: draw() for k in "ifgo"}
     return {
         **{f"d{k}": rng.normal(size=(N, H)) for k in "ifgo"},
         **values,
@@ -75,7 +81,7 @@ def lstm_backward(rng, T, N, D, H, real=True):
         gates = np.concatenate([steps.i, steps.f, steps.g, steps.o], axis=2)
         cache = [steps.h, steps.c, gates, steps.tanh_c]
     else:
-        cache = [rng.normal(size=(T, N, k * H)) for k in (1, 1, 4, 1)]
+        cache = [at_end(rng.normal(size=(T, N, k * H))) for k in (1, 1, 4, 1)]
     return {
         "dhs": rng.normal(size=(T, N, H)),
         "dh_last": rng.normal(size=(N, H)),
@@ -99,8 +105,8 @@ def lstm_backward_padded(rng, T, D, H, lengths):
         "xs": rng.normal(size=(T, N, D)),
         "h_prevs": rng.normal(size=(T, N, H)),
         "c_prevs": rng.normal(size=(T, N, H)),
-        "gates": rng.normal(size=(T, N, 4 * H)),
-        "tanh_cs": rng.normal(size=(T, N, H)),
+        "gates": at_end(rng.normal(size=(T, N, 4 * H))),
+        "tanh_cs": at_end(rng.normal(size=(T, N, H))),
         "U": rng.normal(size=(4 * H, D)),
         "W": rng.normal(size=(4 * H, H)),
         "lengths": np.array(lengths),
@@ -118,7 +124,7 @@ def truncated_backward(rng, T, N, D, H, real=True):
         gates = np.concatenate([steps.i, steps.g, steps.o], axis=2)
         h_prevs, tanh_cs = steps.h, steps.tanh_c
     else:
-        h_prevs, gates, tanh_cs = (rng.normal(size=(T, N, k * H)) for k in (1, 3, 1))
+        h_prevs, gates, tanh_cs = (at_end(rng.normal(size=(T, N, k * H))) for k in (1, 3, 1))
     return {
         "dhs": rng.normal(size=(T, N, H)),
         "dc_last": rng.normal(size=(N, H)),
@@ -132,7 +138,7 @@ def truncated_backward(rng, T, N, D, H, real=True):
 
 def cell_jacobian(rng, H, real=True, scale=1.0):
     def gate():
-        return rng.random(H) if real else rng.normal(scale=2.0, size=H)
+        return rng.random(H) if real else at_end(rng.normal(scale=2.0, size=H))
 
     return {
         "i": gate(),
@@ -144,9 +150,10 @@ def cell_jacobian(rng, H, real=True, scale=1.0):
     }
 
 
-def parameter_count(D, H, biases):
+def parameter_count(rng, biases, largest=2000):
+    D, H = rng.integers(1, largest + 1, size=2).tolist()
     return {"input_size": D, "hidden_size": H, "biases": biases}
 
 
-def usual(rng, count, steps):
-    return {"bias": rng.uniform(-3, 5, count), "steps": steps}
+def forget_bias_effect(rng, count, steps, low=-3.0, high=5.0):
+    return {"bias": rng.uniform(low, high, count), "steps": steps}

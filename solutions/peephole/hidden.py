@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from grading.hidden import Tests
+from grading.hidden import Tests, amplified
 
 from . import examples
 
@@ -32,16 +32,25 @@ def peephole_cell_backward(tests: Tests) -> None:
     case = partial(examples.peephole_cell_backward, tests.rng)
     tests.part(2, "values of a forward pass", [case(4, 5), case(3, 2)])
     tests.part(
-        3, "cached values that no forward pass gives", [case(3, 6, False), case(5, 2, False)]
+        3,
+        "cached values that no forward pass gives",
+        [case(3, 6, False), case(5, 2, False), amplified(case(3, 6, False))],
     )
     tests.part(1, "one example, one unit", [case(1, 3), case(3, 1), case(1, 1, False)])
 
 
 def peephole_step_backward(tests: Tests) -> None:
     case = partial(examples.peephole_step_backward, tests.rng)
-    tests.part(3, "values of a forward pass", [case(4, 2, 5), case(3, 6, 2)])
+    tests.part(3, "values of a forward pass", [case(4, 2, 5), case(3, 6, 2), case(16, 40, 48)])
     tests.part(
-        3, "cached values that no forward pass gives", [case(3, 5, 4, False), case(5, 1, 3, False)]
+        3,
+        "cached values that no forward pass gives",
+        [
+            case(3, 5, 4, False),
+            case(5, 1, 3, False),
+            amplified(case(3, 5, 4, False)),
+            case(16, 40, 48, False),
+        ],
     )
     tests.part(1, "one example, one unit", [case(1, 3, 2), case(3, 2, 1), case(1, 1, 1, False)])
 
@@ -63,11 +72,18 @@ def peephole_forward(tests: Tests) -> None:
 
 def peephole_backward(tests: Tests) -> None:
     case = partial(examples.peephole_backward, tests.rng)
-    tests.part(3, "the cache of a forward pass", [case(4, 3, 2, 5), case(5, 2, 4, 3)])
+    tests.part(
+        3, "the cache of a forward pass", [case(4, 3, 2, 5), case(5, 2, 4, 3), case(6, 4, 32, 32)]
+    )
     tests.part(
         2,
         "cached values that no forward pass gives",
-        [case(3, 4, 5, 2, False), case(4, 2, 3, 6, False)],
+        [
+            case(3, 4, 5, 2, False),
+            case(4, 2, 3, 6, False),
+            amplified(case(3, 4, 5, 2, False)),
+            case(6, 4, 32, 32, False),
+        ],
     )
     tests.part(
         2,
@@ -87,7 +103,9 @@ def peephole_backward(tests: Tests) -> None:
 
 def graves_errors(tests: Tests) -> None:
     case = partial(examples.graves_errors, tests.rng)
-    tests.part(4, "random sizes", [case(4, 3, 5), case(3, 6, 2), case(2, 4, 3)])
+    tests.part(
+        4, "random sizes", [case(4, 3, 5), case(3, 6, 2), case(2, 4, 3), amplified(case(4, 3, 5))]
+    )
     tests.part(1, "one example, one unit", [case(1, 3, 2), case(3, 2, 1), case(2, 1, 4)])
 
 
@@ -103,9 +121,16 @@ def coupled_step(tests: Tests) -> None:
 
 def coupled_backward(tests: Tests) -> None:
     case = partial(examples.coupled_backward, tests.rng)
-    tests.part(2, "values of a forward pass", [case(4, 2, 5), case(3, 6, 2)])
+    tests.part(2, "values of a forward pass", [case(4, 2, 5), case(3, 6, 2), case(16, 48, 56)])
     tests.part(
-        2, "cached values that no forward pass gives", [case(3, 5, 4, False), case(5, 1, 3, False)]
+        2,
+        "cached values that no forward pass gives",
+        [
+            case(3, 5, 4, False),
+            case(5, 1, 3, False),
+            amplified(case(3, 5, 4, False)),
+            case(16, 48, 56, False),
+        ],
     )
     tests.part(1, "one example, one unit", [case(1, 3, 2), case(3, 2, 1), case(1, 1, 1, False)])
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from grading.hidden import Tests
+from grading.hidden import Tests, amplified
 
 from . import examples
 
@@ -58,7 +58,11 @@ def vector_input_forward(tests: Tests) -> None:
 
 def vector_input_backward(tests: Tests) -> None:
     case = partial(examples.vector_input_backward, tests.rng)
-    tests.part(3, "random sizes", [case(4, 3, 2, 5), case(3, 5, 4, 2), case(6, 2, 7, 3)])
+    tests.part(
+        3,
+        "random sizes",
+        [case(4, 3, 2, 5), case(3, 5, 4, 2), case(6, 2, 7, 3), amplified(case(4, 3, 2, 5))],
+    )
     tests.part(
         1, "one step, one example, one unit", [case(1, 3, 2, 4), case(3, 1, 2, 4), case(1, 1, 1, 1)]
     )
@@ -78,7 +82,14 @@ def output_to_hidden_step_backward(tests: Tests) -> None:
     case = partial(examples.output_to_hidden_step_backward, tests.rng)
     tests.part(2, "values of a forward pass", [case(4, 5, 3), case(3, 2, 6)])
     tests.part(
-        3, "cached values that no forward pass gives", [case(3, 6, 4, False), case(5, 2, 3, False)]
+        3,
+        "cached values that no forward pass gives",
+        [
+            case(3, 6, 4, False),
+            case(5, 2, 3, False),
+            amplified(case(3, 6, 4, False)),
+            case(16, 96, 80, False),
+        ],
     )
     tests.part(1, "one example, one unit", [case(1, 3, 4), case(3, 1, 2), case(1, 1, 2, False)])
 
@@ -86,7 +97,15 @@ def output_to_hidden_step_backward(tests: Tests) -> None:
 def many_to_one_backward(tests: Tests) -> None:
     case = partial(examples.many_to_one_backward, tests.rng)
     tests.part(1, "all sequences of full length", [case(4, 5, 2, [4, 4, 4])])
-    tests.part(2, "padded batches", [case(5, 3, 6, [1, 5, 3, 2]), case(6, 4, 3, [2, 2])])
+    tests.part(
+        2,
+        "padded batches",
+        [
+            case(5, 3, 6, [1, 5, 3, 2]),
+            case(6, 4, 3, [2, 2]),
+            amplified(case(5, 3, 6, [1, 5, 3, 2])),
+        ],
+    )
     tests.part(
         1,
         "one step, one example, one unit",

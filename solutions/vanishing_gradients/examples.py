@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from grading.hidden import at_end
+
 
 def step_jacobian(rng, N, H, real=True):
-    h = rng.uniform(-1, 1, (N, H)) if real else rng.normal(scale=2.0, size=(N, H))
+    h = rng.uniform(-1, 1, (N, H)) if real else at_end(rng.normal(scale=2.0, size=(N, H)))
     return {"h": h, "W": rng.normal(size=(H, H))}
 
 
@@ -17,7 +19,7 @@ def linear_error(rng, N, H, steps):
 
 
 def error_norms(rng, T, N, H, real=True):
-    hs = rng.uniform(-1, 1, (T, N, H)) if real else rng.normal(scale=1.5, size=(T, N, H))
+    hs = rng.uniform(-1, 1, (T, N, H)) if real else at_end(rng.normal(scale=1.5, size=(T, N, H)))
     return {"hs": hs, "W": rng.normal(size=(H, H)), "dh": rng.normal(size=(N, H))}
 
 
@@ -58,6 +60,8 @@ def leaky_backward(rng, T, N, D, H, real=True):
         for t in range(T):
             h_prevs[t], us[t] = h, np.tanh(b + xs[t] @ U.T + h @ W.T)
             h = alpha * h + (1 - alpha) * us[t]
+    else:
+        at_end(us)
     dhs = rng.normal(size=(T, N, H))
     return {"xs": xs, "h_prevs": h_prevs, "us": us, "dhs": dhs, "U": U, "W": W, "leak": leak}
 
@@ -83,6 +87,8 @@ def skip_backward(rng, T, N, D, H, d, real=True):
         for x in xs:
             states.append(np.tanh(b + x @ U.T + states[-1] @ W.T + states[-d] @ R.T))
         hs = np.array(states[d:])
+    else:
+        at_end(hs)
     dhs = rng.normal(size=(T, N, H))
     return {"xs": xs, "past": past, "hs": hs, "dhs": dhs, "U": U, "W": W, "R": R}
 

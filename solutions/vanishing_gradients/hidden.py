@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from grading.hidden import Tests
+from grading.hidden import Tests, amplified
 
 from . import examples
 
@@ -18,7 +18,9 @@ def step_jacobian(tests: Tests) -> None:
 
 def linear_error(tests: Tests) -> None:
     case = partial(examples.linear_error, tests.rng)
-    tests.part(1, "random sizes", [case(2, 4, 3), case(5, 3, 6), case(3, 2, 4)])
+    tests.part(
+        1, "random sizes", [case(2, 4, 3), case(5, 3, 6), case(3, 2, 4), amplified(case(2, 4, 3))]
+    )
     tests.part(
         1,
         "no step, one step, one unit, one example, many steps",
@@ -29,7 +31,11 @@ def linear_error(tests: Tests) -> None:
 def error_norms(tests: Tests) -> None:
     case = partial(examples.error_norms, tests.rng)
     tests.part(2, "states of a forward pass", [case(4, 3, 5), case(6, 2, 4)])
-    tests.part(1, "values that no forward pass gives", [case(5, 4, 3, False)])
+    tests.part(
+        1,
+        "values that no forward pass gives",
+        [case(5, 4, 3, False), amplified(case(5, 4, 3, False))],
+    )
     tests.part(1, "one step, one example, one unit", [case(1, 3, 2), case(4, 1, 3), case(3, 2, 1)])
 
 
@@ -70,7 +76,13 @@ def clip_by_norm(tests: Tests) -> None:
     tests.part(
         1,
         "longer than v",
-        [case(shapes, 1.0), case(shapes, 0.3), case([(2,), (3, 2)], 0.5), together],
+        [
+            case(shapes, 1.0),
+            case(shapes, 0.3),
+            case([(2,), (3, 2)], 0.5),
+            together,
+            case(shapes, 1e-10, 1e-9),
+        ],
     )
     tests.part(1, "not longer than v", [case(shapes, 50.0), case([(2,), (3, 2)], 9.0, 0.1)])
     zeros = {"grads": (np.zeros((2, 3)), np.zeros(2)), "v": 0.5}
@@ -97,7 +109,12 @@ def leaky_backward(tests: Tests) -> None:
     tests.part(
         3,
         "cached values that no forward pass gives",
-        [case(3, 4, 2, 5, False), case(6, 2, 3, 4, False)],
+        [
+            case(3, 4, 2, 5, False),
+            case(6, 2, 3, 4, False),
+            amplified(case(3, 4, 2, 5, False)),
+            case(8, 4, 48, 56, False),
+        ],
     )
     tests.part(
         1,
@@ -122,7 +139,12 @@ def skip_backward(tests: Tests) -> None:
     tests.part(
         3,
         "cached values that no forward pass gives",
-        [case(6, 3, 2, 4, 3, False), case(5, 2, 3, 5, 2, False)],
+        [
+            case(6, 3, 2, 4, 3, False),
+            case(5, 2, 3, 5, 2, False),
+            amplified(case(6, 3, 2, 4, 3, False)),
+            case(8, 4, 40, 48, 3, False),
+        ],
     )
     tests.part(
         1,
