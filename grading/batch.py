@@ -19,6 +19,7 @@ from grading.bubblewrap import SandboxMissing
 from grading.course import Course, Submission, told
 from grading.engine import Result, refuse
 from grading.hidden import SEED_VARIABLE
+from grading.names import problem as problem_of_name
 from grading.workers import Workers
 
 PLOTTING = ("matplotlib.pyplot", "matplotlib_inline.backend_inline")
@@ -158,6 +159,11 @@ def _grade(
         if not new_seed:
             check_seed(course, assignment, stamps)
         for student in names:
+            unusable = problem_of_name(student)
+            if unusable:
+                reason = f"{unusable}; rename the learner's folder"
+                rows[student] = Row(student, "refused", None, best, reason)
+                continue
             submission = course.submission(assignment, student)
             if submission is None:
                 rows[student] = Row(student, "missing", None, best, "nothing was handed in")
