@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from grading import commands as around
+
 GAPS, INTERRUPTED = 3, 130
 
 
@@ -35,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--db-url", metavar="URL", help="the gradebook")
     command.add_argument("--summary", type=Path, metavar="FOLDER", help="default: summary/")
     command.add_argument("--quiet", action="store_true")
+    command.set_defaults(run=grade)
+    around.add(commands)
     return top
 
 
@@ -45,6 +49,7 @@ def grade(arguments: argparse.Namespace) -> int:
     from grading import batch, summary
     from grading.assignment import CourseError
     from grading.bubblewrap import SandboxError
+    from grading.names import shown
 
     if arguments.jobs < 1:
         print(f"error: --jobs: expected at least 1, got {arguments.jobs}", file=sys.stderr)
@@ -89,14 +94,16 @@ def grade(arguments: argparse.Namespace) -> int:
         counts[row.status] += 1
     print(", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "no one")
     for row in report.gaps:
-        print(f"no score: {row.student}: {row.reason}")
+        print(f"no score: {shown(row.student)}: {row.reason}")
     print(f"summary: {page}")
     return GAPS if report.gaps else 0
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; return the exit status."""
-    return grade(parser().parse_args(argv))
+    arguments = parser().parse_args(argv)
+    status: int = arguments.run(arguments)
+    return status
 
 
 def console() -> int:

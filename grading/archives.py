@@ -13,6 +13,8 @@ from grading.members import Member, members
 
 DEPTH = 5
 """Archives within archives that are unpacked."""
+PASSED = 10_000
+"""Files passed over that are remembered."""
 
 
 class Problem(str):
@@ -89,6 +91,7 @@ def unpack(
     inner: tuple[int, int] | None = None,
     keep: Callable[[PurePosixPath], bool] | None = None,
     opened: set[Path] | None = None,
+    passed: list[str] | None = None,
 ) -> list[Problem]:
     """Unpack an archive, and those in it, into ``target``: zip, tar and gz.
 
@@ -108,13 +111,20 @@ def unpack(
         Which files are written and counted, archives apart; all if not given.
     opened : set of Path, optional
         Gets the folders to which archives in the archive were unpacked.
+    passed : list of str, optional
+        Gets the paths of what ``keep`` does not want, hidden files apart; at most 10 000.
 
     Returns
     -------
     list of Problem
         What was left out, and why; not what ``keep`` does not want.
     """
-    run = _Run(inner or (size, files), keep, set() if opened is None else opened)
+    run = _Run(
+        inner or (size, files),
+        keep,
+        set() if opened is None else opened,
+        [] if passed is None else passed,
+    )
     run.archive(path, path.name, _Level(target, PurePosixPath(), Budget(size, files), 1))
     return run.problems
 
@@ -146,8 +156,9 @@ class _Run:
         inner: tuple[int, int],
         keep: Callable[[PurePosixPath], bool] | None,
         opened: set[Path],
+        passed: list[str],
     ) -> None:
-        self.inner, self.keep, self.opened = inner, keep, opened
+        self.inner, self.keep, self.opened, self.passed = inner, keep, opened, passed
         self.problems: list[Problem] = []
 
     def archive(self, path: Path, name: str, level: _Level) -> None:
@@ -168,6 +179,8 @@ class _Run:
         inside = _safe_name(member.name)
         named = inside or PurePosixPath(PurePosixPath(member.name.replace("\\", "/")).name or "?")
         if not self.wanted(named):
+            if not candidates.out_of_sight(named) and len(self.passed) < PASSED:
+                self.passed.append(str(level.below / named))
             return
         why = ""
         if inside is None:

@@ -1,69 +1,154 @@
 """Plug-ins of ``nbgrader zip_collect``: what a learning platform hands out becomes submissions."""
 
+import datetime
+import functools
 import os
 import re
-import shutil
-from pathlib import Path
+import unicodedata
+import zoneinfo
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePath
 from typing import Any
 
+from nbgrader.api import Gradebook
 from nbgrader.plugins.zipcollect import ExtractorPlugin, FileNameCollectorPlugin
-from traitlets import Integer
+from traitlets import Enum, Integer, Unicode
 
-from grading import archives
+from grading import candidates, collect, names, platforms, timestamps
+from grading.platforms import Label
+from grading.roster import Roster, Unknown, of_gradebook
+
+SKIPPED = 3
+"""Exit status where something was skipped."""
 
 
 class SafeExtractor(ExtractorPlugin):
     """Unpacks archives of an LMS with limits; no path leaves the target."""
 
-    megabytes = Integer(200, help="Most that one archive may hold.").tag(config=True)
-    files = Integer(2000, help="Most files in one archive.").tag(config=True)
-
     def extract(self, archive_path: str, extracted_path: str) -> None:
-        """Unpack every zip archive in a folder, and those within; copy other plain files."""
-        source, target = Path(archive_path), Path(extracted_path)
-        for path in sorted(source.rglob("*")):
-            place = target / path.relative_to(source)
-            if path.is_symlink() or not path.is_file():
-                continue
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if path.suffix.lower() != ".zip":
-                shutil.copyfile(path, place)
-                continue
-            size = self.megabytes << 20
-            for problem in archives.unpack(path, place.with_suffix(""), size, self.files):
-                self.log.error("%s: %s", path, problem)
+        """Unpack every archive in a folder, and those within; copy notebooks that lie beside."""
+        platform = PlatformCollector(parent=self.parent, quiet=True).platform
+        self.download = collect.unpack(Path(archive_path), Path(extracted_path), platform)
 
 
 class PlatformCollector(FileNameCollectorPlugin):
     """Tells from its name whose a file is, where the name is the platform's and not a learner's.
 
-    A learner's archive is unpacked in a folder of its own, and the names below are of the
-    learner's making: they could name someone else.
+    What lies below is of the learner's making, and could name someone else.
     """
 
-    depth = Integer(1, help="Folders above the name that the platform gave a file.").tag(
-        config=True
-    )
+    platform = Enum(
+        ["", *platforms.PLATFORMS],
+        "",
+        help="The platform whose names are read; without one, named_regexp reads them.",
+    ).tag(config=True)
+    depth = Integer(
+        1, help="With named_regexp: folders above the name that the platform gave a file."
+    ).tag(config=True)
+    timezone = Unicode(
+        "", help="In which the platform writes times, as Europe/Berlin; this machine's if not set."
+    ).tag(config=True)
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, quiet: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._seen: set[tuple[str, str]] = set()
+        self._chosen: dict[str, dict[str, str]] = {}
+        if not quiet:
+            # nbgrader asks for one file after the other, and ends well whatever it skipped.
+            self.parent.process_extracted_files = functools.partial(
+                self.process, self.parent.process_extracted_files
+            )
 
-    def _match(self, filename: str) -> dict[str, str] | None:
-        found: dict[str, str] | None = super()._match(filename)
-        if not found or "student_id" not in found:
-            return found
-        top = self.parent._format_collect_path(self.parent.extracted_directory)
-        match = re.match(self.named_regexp, filename)
-        assert match is not None
-        before = filename[len(top) : match.start("student_id")].strip(os.sep)
-        if before.count(os.sep) + bool(before) > self.depth:
-            self.log.error("%s: the learner's name is none that the platform gave", filename)
-            return None
-        key = (found["student_id"], found.get("file_id", ""))
-        if key in self._seen and not found.get("timestamp"):
-            # nbgrader would give up the whole class.
-            self.log.error("%s: %s has another file of this name, which counts", filename, key[0])
-            return None
-        self._seen.add(key)
-        return found
+    def collect(self, submitted_file: str) -> dict[str, str] | None:
+        """Say whose a file is; ``None`` where another one counts."""
+        return self._chosen.get(submitted_file)
+
+    def process(self, transfer: Callable[[], None]) -> None:
+        """Choose each learner's notebook, have nbgrader put them in place, say what was skipped."""
+        if not (self.platform or self.named_regexp):
+            self.parent.fail("Say which platform: c.PlatformCollector.platform = 'moodle'")
+        app = self.parent
+        chapter = app.coursedir.assignment_id
+        download = getattr(app.extractor_plugin_inst, "download", None)
+        if download is None:
+            download = collect.Download(
+                Path(app._format_collect_path(app.extracted_directory)), set(), [], []
+            )
+        with Gradebook(app.coursedir.db_url, app.coursedir.course_id) as gradebook:
+            roster = of_gradebook(gradebook)
+        if self.platform:
+            numbers = app.config.get("CanvasExport", {}).get("lms_column", "ID") == "ID"
+            owner = collect.owner_of(self.platform, roster, numbers)
+            found = collect.labelled(download.top, self.platform, download.opened, owner)
+        else:
+            owner = functools.partial(by_id, roster)
+            found = self.matched(download.top)
+        made = collect.gather(found, download, owner, chapter, self.platform, self.zone())
+        for student, taken in made.taken.items():
+            path = taken.path
+            if path.suffix != ".ipynb":
+                path = path.rename(path.with_name(f"{path.name}.ipynb"))
+            info = {"student_id": student, "file_id": chapter}
+            if taken.timestamp:
+                info["timestamp"] = taken.timestamp
+            self._chosen[str(path)] = info
+        transfer()
+        if self.platform:
+            root = Path(app.coursedir.root)
+            collect.record(collect.record_path(root, chapter), self.platform, made)
+        for note in made.notes:
+            self.log.warning(note)
+        for entry in made.skipped:
+            self.log.error(str(entry))
+        if made.skipped:
+            app.exit(SKIPPED)
+
+    def zone(self) -> datetime.tzinfo | None:
+        """Return the zone in which the platform writes times."""
+        if not self.timezone:
+            return timestamps.zone_of(self.config)
+        return zoneinfo.ZoneInfo(self.timezone)
+
+    def matched(self, top: Path) -> Iterator[tuple[Label | None, Path]]:
+        """Yield files with what the configured pattern reads from the platform's part of a path."""
+        for path in sorted(top.rglob("*")):
+            inside = path.relative_to(top)
+            if not path.is_file() or not candidates.may_be_notebook(PurePath(inside)):
+                continue
+            match = re.match(self.named_regexp, str(path))
+            found = {k: v for k, v in (match.groupdict() if match else {}).items() if v}
+            if match is None or "student_id" not in found:
+                yield None, path
+                continue
+            before = str(path)[len(str(top)) + 1 : match.start("student_id")]
+            if before.count(os.sep) > self.depth or os.sep in found["student_id"]:
+                self.log.error("%s: the learner's name is none that the platform gave", path)
+                yield None, path
+                continue
+            yield (
+                Label(
+                    prefix="",
+                    file=path.name,
+                    login=unicodedata.normalize("NFC", found["student_id"]),
+                    time=platforms.time_of(found.get("timestamp", "")),
+                ),
+                path,
+            )
+
+
+def by_id(roster: Roster, label: Label) -> tuple[str, Label]:
+    """Return the learner of an id that a pattern found; any where the roster is empty.
+
+    Raises
+    ------
+    Unknown
+        Where nobody on the roster, or more than one, has it.
+    """
+    problem = names.problem(label.login)
+    if problem:
+        raise Unknown(f"{problem}: {label.login}")
+    if not roster.people:
+        return label.login, label
+    found = roster.by_login(label.login)
+    if len(found) != 1:
+        raise Unknown(f"{len(found) or 'nobody'} on the roster with the id {label.login}")
+    return found[0].id, label

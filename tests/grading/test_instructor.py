@@ -227,10 +227,16 @@ class Classroom:
         self.run(f"nbgrader submit {SLUG}", home)
 
     def platform_hands_out(self) -> None:
-        archive = self.course / "downloaded" / SLUG / "archive"
-        archive.mkdir(parents=True)
-        with zipfile.ZipFile(archive / "class.zip", "w") as file:
-            file.writestr(f"bob_12_345_{SLUG}.ipynb", wrong())
+        self.download(self.course / "submissions.zip", perfect())
+
+    def platform_hands_out_again(self) -> None:
+        self.download(self.course / "downloaded" / SLUG / "archive" / "class.zip", wrong())
+
+    def download(self, path: Path, content: str) -> None:
+        """Write what Canvas hands out: the work of one learner."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr(f"ohmbob_12_345_{SLUG}.ipynb", content)
 
     def others_hand_in(self) -> None:
         self.hand_in("ada", perfect())
@@ -310,13 +316,59 @@ def cells(path: Path) -> list[str]:
     return ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"]]
 
 
+SETTINGS = [block for block in BLOCKS if "PlatformCollector.platform" in block.text]
+HANDED_OUT = {
+    "canvas": ("lovelaceada_101_4711_{}", "ohmbob_LATE_102_4712_{}", "berganna_104_4713_{}"),
+    "moodle": (
+        "Ada Lovelace_1_assignsubmission_file/{}",
+        "Bob Ohm_2_assignsubmission_file/{}",
+        "Anna Berg_104_assignsubmission_file/{}",
+    ),
+    "blackboard": (
+        "ps1_ada_attempt_2024-01-01-10-00-00_{}",
+        "ps1_bob_attempt_2024-07-01-10-00-00_{}",
+        "ps1_anna_attempt_2024-01-01-10-00-00_{}",
+    ),
+}
+
+
+@pytest.mark.parametrize("block", SETTINGS, ids=lambda block: block.text.split('"')[1])
+def test_the_pages_settings_collect_what_platforms_hand_out(course: Path, block: Block) -> None:
+    class_ = {"ada": "Ada Lovelace 101", "bob": "Bob Ohm 102", "anna": "Anna Berg 104"}
+    with Gradebook(f"sqlite:///{course}/gradebook.db", "recurrent-networks") as gradebook:
+        for student, words in {**class_, "other": "Anna Berg 105"}.items():
+            first, last, number = words.split()
+            gradebook.add_student(student, first_name=first, last_name=last, lms_user_id=number)
+    with (course / "nbgrader_config.py").open("a") as file:
+        file.write(f"\n{block.text}\n")
+    path = course / "downloaded" / small.NAME / "archive" / "class.zip"
+    path.parent.mkdir(parents=True)
+    platform = block.text.split('"')[1]
+    with zipfile.ZipFile(path, "w") as archive:
+        for student, name in zip(class_, HANDED_OUT[platform], strict=True):
+            archive.writestr(name.format("tiny.ipynb"), student)
+            archive.writestr("__MACOSX/._" + name.format("tiny.ipynb"), "of the Finder")
+    small.run_nbgrader(course, "zip_collect", small.NAME, "--force")
+    folders = {path.name: path / small.NAME for path in (course / "submitted").iterdir()}
+    assert {who: (place / "tiny.ipynb").read_text() for who, place in folders.items()} == {
+        student: student for student in class_
+    }
+    if platform == "blackboard":
+        assert (folders["bob"] / "timestamp.txt").read_text().startswith("2024-07-01 08:00")
+
+
+def test_the_page_has_settings_for_each_of_the_three() -> None:
+    assert {block.text.split('"')[1] for block in SETTINGS} == set(HANDED_OUT)
+
+
 @pytest.mark.timeout(1800)  # twenty commands, each some seconds to start
 def test_the_pages_commands_take_a_class_from_release_to_export(tmp_path: Path) -> None:
     room = Classroom(tmp_path)
     before: dict[str, Callable[[], None]] = {
         "nbgrader db student": room.roster,
         "nbgrader collect": room.learner_submits,
-        "nbgrader zip_collect": room.platform_hands_out,
+        "python -m grading collect": room.platform_hands_out,
+        "nbgrader zip_collect": room.platform_hands_out_again,
         f"grade {SLUG} --jobs": room.others_hand_in,
         "nbgrader autograde": room.one_more_hands_in,
     }
@@ -357,6 +409,8 @@ def test_the_pages_commands_take_a_class_from_release_to_export(tmp_path: Path) 
         assert gradebook.find_student("bob").email == "bob@example.org"
     for student in scores:
         assert (room.course / "feedback" / student / SLUG / f"{SLUG}.html").is_file()
+    with zipfile.ZipFile(room.course / "returned" / f"{SLUG}.zip") as archive:
+        assert archive.namelist() == [f"ohmbob_12_345_{SLUG}.html"]
     handed_back = room.exchange / "recurrent-networks" / "feedback"
     assert len(list(handed_back.glob("*.html"))) == len(scores)
     room.run(f"nbgrader fetch_feedback {SLUG}", tmp_path / "learner")
