@@ -66,18 +66,18 @@ install: $(INSTALLED)
 	@:
 
 # A step is a line for the user; what its programs print is kept in _build/log.
-STEP = $(PYTHON) tools/step.py
+STEP = "$(PYTHON)" tools/step.py
 
 $(INSTALLED): $(PINS)
-	@$(STEP) 1/2 "Debian packages" $(PYTHON) tools/bootstrap.py --packages
-	@$(STEP) 2/2 "Python packages" $(PYTHON) tools/bootstrap.py --venv $(VENV)
+	@$(STEP) 1/2 "Debian packages" "$(PYTHON)" tools/bootstrap.py --packages
+	@$(STEP) 2/2 "Python packages" "$(PYTHON)" tools/bootstrap.py --venv $(VENV)
 
 $(GRADER): $(PINS)
-	@$(STEP) 1/1 "packages for grading" $(PYTHON) tools/bootstrap.py --venv $(VENV) --part grading
+	@$(STEP) 1/1 "packages for grading" "$(PYTHON)" tools/bootstrap.py --venv $(VENV) --part grading
 
 MAKE_STEP = $(MAKE) --no-print-directory LOCKED=1
 course:
-	@$(STEP) 1/6 "Debian packages" $(PYTHON) tools/bootstrap.py --packages
+	@$(STEP) 1/6 "Debian packages" "$(PYTHON)" tools/bootstrap.py --packages
 	@$(STEP) 2/6 "packages for grading" $(MAKE_STEP) $(GRADER)
 	@$(STEP) 3/6 "sample class" $(MAKE_STEP) $(STAMPS)/sample
 	@$(BIN)/python tools/sample_class.py --show
@@ -140,7 +140,7 @@ format: $(INSTALLED)
 
 # Every part runs, whatever became of the one before; pytest comes last.
 test: $(INSTALLED) exercises learner
-	@$(STEP) 1/1 "Debian packages for tests" $(PYTHON) tools/bootstrap.py --for-tests
+	@$(STEP) 1/1 "Debian packages for tests" "$(PYTHON)" tools/bootstrap.py --for-tests
 	@status=0; \
 	$(MAKE) --no-print-directory LOCKED=1 lint || status=1; \
 	$(MAKE) --no-print-directory LOCKED=1 book || status=1; \
@@ -148,7 +148,7 @@ test: $(INSTALLED) exercises learner
 	exit $$status
 
 fresh:
-	@$(PYTHON) tools/fresh.py $(SUITE:%=--suite %) $(CASE:%=--case %)
+	@"$(PYTHON)" tools/fresh.py $(SUITE:%=--suite %) $(CASE:%=--case %)
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m tools.bench

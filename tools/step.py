@@ -4,6 +4,7 @@ Runs with the system's Python and its standard library only.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -42,6 +43,8 @@ def run(number: str, words: str, command: list[str]) -> int:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            # what it printed last stands last
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
             check=False,
         )
     took = f"{time.monotonic() - begun:.0f} s"
