@@ -47,7 +47,7 @@ def test_help_is_the_default_and_names_every_target(folder):
     assert said.returncode == 0
     assert said.stdout == make(folder, "help").stdout
     listed = re.findall(r"^make ([\w-]+)", said.stdout, re.MULTILINE)
-    assert sorted(listed) == sorted([*GOALS, "lab"])
+    assert sorted(listed) == sorted([*GOALS, "lab", "serve"])
 
 
 @pytest.mark.parametrize("goal", ["course", "test", "exercises", "clean"])
@@ -105,7 +105,8 @@ def test_course_is_a_line_for_each_step_and_marks_come_before_the_book(folder):
     shutil.copy(ROOT / "tools" / "step.py", folder / "tools")
     printed = "import sys; print('chatter'); print('more chatter', file=sys.stderr)"
     (folder / "tools" / "bootstrap.py").write_text(f"{printed}\nprint('note: mind this')")
-    (folder / "tools" / "book.py").write_text(printed)
+    for name in ("book.py", "python_files.py"):
+        (folder / "tools" / name).write_text(printed)
     show = "print('table') if '--show' in sys.argv else print('chatter')"
     (folder / "tools" / "sample_class.py").write_text(f"import sys\n{show}")
     for name in ("lib", "authoring"):
