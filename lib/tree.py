@@ -19,6 +19,13 @@ def rebuild(node: Any, children: list[Any]) -> Any:
     return type(node)(*children) if hasattr(node, "_fields") else tuple(children)
 
 
+def _plain(leaf: Any) -> Any:
+    """Refuse subclasses of arrays, whose sums and products may mean something else."""
+    if isinstance(leaf, np.ndarray) and type(leaf) is not np.ndarray:
+        raise ValueError(f"trees: expected NumPy arrays, got {type(leaf).__name__}")
+    return leaf
+
+
 def tree_map(function: Callable[..., Any], tree: Tree, *rest: Any) -> Tree:
     """Apply ``function`` to corresponding leaves; return a tree of the first one's type.
 
@@ -44,7 +51,9 @@ def tree_map(function: Callable[..., Any], tree: Tree, *rest: Any) -> Tree:
         wanted, got = getattr(tree, "shape", ()), getattr(other, "shape", ())
         if wanted != got:
             raise ValueError(f"trees: expected shape {wanted}, got {got}")
-    return None if tree is None else function(tree, *rest)  # type: ignore[return-value]
+    if tree is None:
+        return None  # type: ignore[return-value]
+    return function(_plain(tree), *map(_plain, rest))
 
 
 def _kind(node: Any) -> str:
@@ -58,7 +67,7 @@ def named_leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, np.ndarray]
         for name, child in zip(names, tree, strict=True):
             yield from named_leaves(child, f"{prefix}.{name}" if prefix else str(name))
     elif tree is not None:
-        yield prefix, tree
+        yield prefix, _plain(tree)
 
 
 def leaves(tree: Any) -> list[np.ndarray]:
@@ -120,7 +129,7 @@ def where(rows: np.ndarray, a: Tree, b: Tree) -> Tree:
     """
 
     def pick(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        if rows.shape != x.shape[:1]:
+        if _plain(rows).shape != x.shape[:1]:
             raise ValueError(f"rows: expected shape {x.shape[:1]}, got {rows.shape}")
         return np.where(rows.reshape((-1,) + (1,) * (x.ndim - 1)), x, y)
 

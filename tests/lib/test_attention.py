@@ -20,7 +20,7 @@ from lib.local_attention import LocalAttention
 from lib.lstm import LSTM
 from lib.peephole import PeepholeLSTM
 from lib.rnn import RNN
-from lib.scores import Additive, Cosine, Dot, General, ScaledDot
+from lib.scores import Additive, Cosine, Dot, General, NoParams, ScaledDot
 from lib.search import beam_search, greedy
 from lib.self_attention import MultiHead, ProjectedAttention, SelfAttention, positions
 from lib.writer import Memory
@@ -201,6 +201,23 @@ def test_huge_numbers(score, Q, H):
         attention.backward(params, zero[2], np.ones_like(context))
     np.testing.assert_allclose(weights.sum(axis=-1), 1, atol=1e-14)
     assert np.isfinite(tree.norm(gradients))
+
+
+@pytest.mark.equations("attention-score-cosine", "attention-score-cosine-backward")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_cosine_does_not_know_the_scale(dtype):
+    _, queries, keys, _ = example(Cosine(), 3, 3)
+    queries, keys = queries.astype(dtype), keys.astype(dtype)
+    score, up = Cosine(), np.ones((3, 2, 5), dtype)
+    expected, cache = score.forward(NoParams(), queries, keys)
+    _, dqueries, _ = score.backward(NoParams(), cache, up)
+    most = 1e20 if dtype is np.float32 else 1e200
+    for size in (most, 1 / most, 1e-23):
+        with np.errstate(all="raise", under="ignore"):
+            scores, cache = score.forward(NoParams(), queries * dtype(size), keys / dtype(size))
+            _, scaled, _ = score.backward(NoParams(), cache, up)
+        np.testing.assert_allclose(scores, expected, rtol=1e-5)
+        np.testing.assert_allclose(scaled * dtype(size), dqueries, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.equations("attention-masked-softmax")
@@ -713,6 +730,9 @@ def test_bad_input():
         ("mask", lambda: masked_softmax(np.zeros((2, 3)), np.ones((2, 3)))),
         ("mask", lambda: masked_softmax(np.zeros((2, 3)), np.eye(3, dtype=bool)[:2] & False)),
         ("scores", lambda: masked_softmax(np.full((2, 3), np.nan))),
+        ("scores", lambda: masked_softmax(np.full((2, 3), -np.inf))),
+        ("values", lambda: attention.forward(params, queries, keys, values + np.inf)),
+        ("keys", lambda: attention.forward(params, queries, keys + np.inf, values)),
         ("dcontext", lambda: attention.backward(params, cache, np.zeros((3, 2, 5)))),
         (
             "dweights",

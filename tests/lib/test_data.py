@@ -128,3 +128,9 @@ def test_digits_are_rows_of_images_split_without_overlap():
 def test_refuses(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("ids", [[1.0], [1.5], [np.float64(1)], ["1"], [None], [-1], [9]])
+def test_decoding_takes_integers_only(ids):
+    with pytest.raises(ValueError, match="ids: expected integers from 0 to"):
+        data.build_vocabulary("banana").decode(ids)

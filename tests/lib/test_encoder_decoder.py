@@ -12,7 +12,15 @@ from lib.clockwork import ClockworkRNN
 from lib.deep import Stacked
 from lib.dense import embed, embed_backward
 from lib.encoder_decoder import EncoderDecoder
-from lib.endings import EndSymbol, LengthFirst, Predictions, StopUnit, log_likelihood, loss
+from lib.endings import (
+    EndSymbol,
+    LengthFirst,
+    Predictions,
+    StopUnit,
+    log_likelihood,
+    log_stopping,
+    loss,
+)
 from lib.gru import GRU
 from lib.lstm import LSTM
 from lib.lstm_variants import DepthGatedLSTM
@@ -455,3 +463,55 @@ def test_bad_input():
     for words, call in expected.items():
         with pytest.raises(ValueError, match=f"^{words}"):
             call()
+
+
+@pytest.mark.parametrize("temperature", [5e-324, 1e-300, np.float32(1e-30)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_smallest_temperatures_are_greedy(temperature, dtype):
+    model, params = build()
+    params = tree.tree_map(lambda leaf: leaf.astype(dtype), params)
+    sources, _ = data()
+    with np.errstate(all="raise", under="ignore"):
+        got = sample(
+            model,
+            params,
+            sources,
+            rng=np.random.default_rng(0),
+            max_length=4,
+            temperature=temperature,
+        )
+    np.testing.assert_array_equal(got.tokens, greedy(model, params, sources, max_length=4).tokens)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan, -1, 0, None])
+def test_temperatures_that_are_none(value):
+    model, params = build()
+    with pytest.raises(ValueError, match="temperature: expected a finite number above 0"):
+        sample(
+            model, params, data()[0], rng=np.random.default_rng(0), max_length=2, temperature=value
+        )
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan, -1, 1e6, None])
+def test_length_penalties_that_are_none(value):
+    model, params = build()
+    with pytest.raises(ValueError, match="length_penalty: expected"):
+        beam_search(model, params, data()[0], width=2, max_length=4, length_penalty=value)
+
+
+def test_the_largest_length_penalty_takes_the_longest():
+    model, params = build()
+    sources, _ = data(N=8, seed=1)
+    most = beam_search(model, params, sources, width=300, max_length=4, length_penalty=500)
+    np.testing.assert_array_equal(most.lengths, 4)
+
+
+def test_log_stopping_down_to_underflow():
+    for dtype, most in ((np.float32, 80), (np.float64, 700)):
+        z = np.array([-most, 0, most, np.inf], dtype)
+        with np.errstate(all="raise", under="ignore"):
+            log_go, log_stop = log_stopping(z)
+        expected = -np.log1p(np.exp(z[:3].astype(np.longdouble)))
+        np.testing.assert_allclose(log_go[:3], expected.astype(float), rtol=1e-6)
+        assert log_go.dtype == log_stop.dtype == dtype
+        assert (log_go[3], log_stop[3]) == (-np.inf, 0)

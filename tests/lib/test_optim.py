@@ -167,3 +167,44 @@ def test_refuses_gradients_that_do_not_fit(optimiser, grads, message):
     params = (np.ones(2),)
     with pytest.raises(ValueError, match=message):
         optimiser.update(params, grads, optimiser.init(params))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("size", "threshold"), [(1e30, 1e-20), (1e-20, 1e-30), (3.0, 2.0)])
+def test_clipping_by_norm_far_from_one(dtype, size, threshold):
+    grads = (np.array([3 * size, 4 * size], dtype),)
+    clipped, norm = optim.clip_by_norm(grads, np.float64(threshold))
+    assert norm == pytest.approx(5 * size)
+    assert clipped[0].dtype == dtype
+    np.testing.assert_allclose(clipped[0], [0.6 * threshold, 0.8 * threshold], rtol=1e-6)
+
+
+def test_clipping_by_norm_where_the_quotient_underflows():
+    (clipped,), _ = optim.clip_by_norm((np.array([3e305, 4e305]),), 1e-20)
+    np.testing.assert_allclose(clipped, [0.6e-20, 0.8e-20], rtol=1e-12)
+
+
+@pytest.mark.parametrize("threshold", [1e300, 1e-300, np.float64(0.5), np.float32(0.5), 1])
+def test_clipping_by_value_keeps_float32(threshold):
+    g = np.array([-2.0, 0.25, 2.0], np.float32)
+    with np.errstate(all="raise", under="ignore"):
+        clipped = optim.clip_by_value((g,), threshold)[0]
+    assert clipped.dtype == np.float32
+    np.testing.assert_array_equal(
+        clipped, np.clip(g.astype(float), -threshold, threshold).astype("f4")
+    )
+
+
+@pytest.mark.parametrize("optimiser", [optim.SGD(0.1, 0.9, 1.0), optim.Adam(np.float64(0.1))])
+def test_float64_gradients_leave_float32_parameters_float32(optimiser):
+    params = (np.ones(3, np.float32),)
+    state = optimiser.init(params)
+    for _ in range(2):
+        params, state = optimiser.update(params, (np.array([1.0, -2.0, 3.0]),), state)
+    assert all(leaf.dtype == np.float32 for leaf in tree.leaves(params))
+
+
+def test_adam_says_where_a_square_overflows():
+    params = (np.ones(1, np.float32),)
+    with pytest.raises(ValueError, match="grads: expected numbers whose squares are finite"):
+        optim.Adam().update(params, (np.array([1e20], np.float32),), optim.Adam().init(params))

@@ -218,3 +218,36 @@ def test_minibatches_refuse_before_the_first_batch(size, pool, lengths, message)
     data = data if lengths else data._replace(lengths=None)
     with pytest.raises(ValueError, match=message):
         training.minibatches(data, size, np.random.default_rng(0), pool)
+
+
+@pytest.mark.parametrize(
+    ("sequences", "value", "dtype", "expected"),
+    [
+        ([[1, 2, 3], [0.5, 1.7]], 0, float, [[1, 2, 3], [0.5, 1.7, 0]]),
+        ([np.array([1], np.int8), np.array([300, 1])], 0, int, [[1, 0], [300, 1]]),
+        ([np.array([1, 2], np.float32), np.array([0.1])], 0, float, [[1, 2], [0.1, 0]]),
+        ([np.array([True, False]), np.array([7])], 0, int, [[1, 0], [7, 0]]),
+        ([np.array([1.0, 2.0]), np.array([3.0])], np.nan, float, [[1, 2], [3, np.nan]]),
+        ([np.array([1, 2], np.uint8), np.array([3], np.uint8)], 255, np.uint8, [[1, 2], [3, 255]]),
+    ],
+)
+def test_padding_takes_the_type_that_holds_all(sequences, value, dtype, expected):
+    padded, _ = training.pad(sequences, value)
+    assert padded.dtype == dtype
+    np.testing.assert_array_equal(padded.T, expected)
+
+
+@pytest.mark.parametrize(
+    ("sequences", "value", "message"),
+    [
+        ([np.array([1, 2], np.uint8)], 300, "value: expected numbers that uint8 can hold"),
+        ([np.array([1, 2], np.uint8)], -1, "value: expected numbers that uint8 can hold"),
+        ([np.array([1, 2])], 0.5, "value: expected numbers that int64 can hold"),
+        ([np.array([1, 2])], np.nan, "value: expected numbers that int64 can hold"),
+        ([np.array([2**53 + 1]), np.array([0.5])], 0, r"sequences\[0\]: expected numbers"),
+        ([np.ma.array([1, 2], mask=[0, 1])], 0, r"sequences\[0\]: .* got MaskedArray"),
+    ],
+)
+def test_padding_refuses_what_a_cast_would_destroy(sequences, value, message):
+    with pytest.raises(ValueError, match=message):
+        training.pad(sequences, value)

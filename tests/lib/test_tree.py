@@ -125,3 +125,19 @@ def test_the_norm_of_nothing_of_zeros_and_of_what_is_not_finite():
     assert tree.norm(()) == tree.norm(None) == tree.norm(np.zeros(3)) == 0.0
     assert tree.norm((np.ones(2), np.array([np.inf]))) == np.inf
     assert np.isnan(tree.norm((np.ones(2), np.array([np.nan]))))
+
+
+def test_leaves_do_not_broadcast():
+    a, b = (np.ones((2, 1)),), (np.ones((1, 2)),)
+    for call in (lambda: tree.add(a, b), lambda: tree.add_into(a, (np.ones(1),))):
+        with pytest.raises(ValueError, match="trees: expected shape"):
+            call()
+    with pytest.raises(ValueError, match=r"rows: expected shape \(2,\), got \(1,\)"):
+        tree.where(np.array([True]), a, a)
+
+
+@pytest.mark.parametrize(("number", "factor"), [(1e30, 1e-50), (1e-30, 1e50), (2.0, np.float64(3))])
+def test_scaling_by_what_float32_cannot_hold(number, factor):
+    (scaled,) = tree.scale((np.array([number], np.float32),), factor)
+    assert scaled.dtype == np.float32
+    np.testing.assert_allclose(scaled, [number * factor], rtol=1e-6)
