@@ -69,7 +69,8 @@ class Failed(NamedTuple):
     """A call that gave none."""
 
     kind: str
-    """``undefined``, ``exception`` or ``value`` (a result that the format does not allow)."""
+    """``undefined``, ``exception``, ``readonly`` (an argument was to be changed in place) or
+    ``value`` (a result that the format does not allow)."""
     type: str
     """Name of the exception's or the value's type."""
     line: int | None
@@ -171,7 +172,7 @@ def called(data: bytes, names: Iterable[str | int]) -> Returned | Failed:
         value = codec.decode(answer.get("value"))
         return Returned(value, tuple(name for name in names if name in changed))
     kind = _get(answer, "kind", str)
-    if kind not in ("undefined", "exception", "value"):
+    if kind not in ("undefined", "exception", "readonly", "value"):
         raise Malformed("a failure of an unknown kind")
     name = "" if kind == "undefined" else _text(answer, "type")
     line = _get(answer, "line", int, type(None))

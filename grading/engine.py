@@ -32,6 +32,7 @@ from grading.outputs import Room, error_output, shorten
 from grading.proxy import LearnerError, Outcome, Proxy
 from grading.sandbox import Ended, Nursery
 from grading.session import Clock, Session
+from lib.checking import IN_PLACE
 
 OUTPUT = 20_000
 """Characters of a test's words that are kept."""
@@ -367,6 +368,8 @@ def explain(answer: Failed) -> Outcome:
             f"it returned a value of {shown}; expected arrays, numbers, strings, booleans, None, "
             "and tuples, lists or dicts of these",
         )
+    if answer.kind == "readonly":
+        return failed("exception", IN_PLACE)
     if answer.type == "NotImplementedError":
         return failed("exception", "this function is not written yet")
     shown = answer.type if answer.type in EXCEPTIONS else "an exception of its own"

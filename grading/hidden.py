@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lib import tree
-from lib.checking import Check, Problem, call, compare
+from lib.checking import IN_PLACE, Check, Problem, call, compare
 
 SEED_VARIABLE = "COURSE_SEED"
 """Environment variable with the class's secret seed."""
@@ -306,6 +306,8 @@ def _describe(problem: Problem) -> str:
 
 def _safe(error: str) -> str:
     """Keep the kind of an error; its text could repeat the hidden inputs."""
+    if error.startswith(IN_PLACE):
+        return IN_PLACE
     if error.startswith("it raised "):
         return error.split(":")[0]
     return error

@@ -23,6 +23,8 @@ RTOL = ATOL = 1e-9
 """Wide enough for other ways to compute the same in float64, too narrow for float32."""
 
 
+IN_PLACE = "it changed an argument in place; leave arguments as they came"
+
 Tolerances = tuple[float, float, float]
 
 
@@ -375,7 +377,7 @@ def _layers(function: Any) -> Iterator[Any]:
 
 
 def call(function: Callable[..., Any], args: dict[str, Any]) -> tuple[Any, str, list[str]]:
-    """Call ``function`` on copies of ``args``.
+    """Call ``function`` on copies of ``args``, whose arrays cannot be written to.
 
     A function that lives in another process offers ``invoke``; any other is called
     here.
@@ -410,12 +412,16 @@ def _explain(error: Exception, function: Callable[..., Any]) -> str:
     files = {code.co_filename} if code else {frame.filename for frame in frames[:1]}
     own = [frame for frame in frames if frame.filename in files and frame.line]
     last = f", line {own[-1].lineno}: {own[-1].line}" if own else ""
+    if isinstance(error, ValueError) and "read-only" in str(error):
+        return f"{IN_PLACE}{last}"
     return f"it raised {type(error).__name__}: {error}{last}"
 
 
 def _copy(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        return value.copy()
+        copied = value.copy()
+        copied.flags.writeable = False
+        return copied
     if isinstance(value, tuple):
         items = [_copy(v) for v in value]
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)

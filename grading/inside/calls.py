@@ -12,13 +12,13 @@ def call(space: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     if not callable(function):
         return {"ok": False, "kind": "undefined"}
     text = json.dumps(request["arguments"])
-    arguments = codec.decode(json.loads(text), trusted=True)
+    arguments = frozen(codec.decode(json.loads(text), trusted=True))
     try:
         value = function(*arguments["args"], **arguments["kwargs"])
     except BaseException as error:
         return {
             "ok": False,
-            "kind": "exception",
+            "kind": "readonly" if wrote_to_frozen(error) else "exception",
             "type": type(error).__name__,
             "line": line_of(error),
         }
@@ -36,6 +36,27 @@ def call(space: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
         k for k in before["kwargs"] if not same(before["kwargs"][k], arguments["kwargs"][k])
     ]
     return {"ok": True, "value": encoded, "mutated": changed}
+
+
+def frozen(value: Any) -> Any:
+    """Copy arrays into memory that cannot be written to; what holds arrays is made anew."""
+    import numpy as np
+
+    if isinstance(value, np.ndarray) and value.size:
+        return np.frombuffer(value.tobytes(), value.dtype).reshape(value.shape)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(frozen, value))
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(frozen, value))
+    if isinstance(value, dict):
+        return {key: frozen(item) for key, item in value.items()}
+    return value
+
+
+def wrote_to_frozen(error: BaseException) -> bool:
+    """Whether an error is NumPy's for an array that cannot be written to."""
+    words = error.args[0] if type(error) is ValueError and error.args else None
+    return type(words) is str and "read-only" in words
 
 
 def same(a: Any, b: Any) -> bool:

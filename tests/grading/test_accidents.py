@@ -205,6 +205,19 @@ ACCIDENTS = {
     "an argument changed in place": Accident(
         solve("double", "def double(x):\n    x *= 2\n    return x\n"), {**FULL, "test_double": 1.0}
     ),
+    "an argument changed in place, and the comparison patched": Accident(
+        solve(
+            "double",
+            "def double(x):\n    import sys\n"
+            "    sys._getframe(1).f_globals['same'] = lambda a, b: True\n"
+            "    x *= 2\n    return x\n",
+        ),
+        {**FULL, "test_double": 1.0},
+    ),
+    "an argument made writable and changed in place": Accident(
+        solve("double", "def double(x):\n    x.flags.writeable = True\n    x *= 2\n    return x\n"),
+        {**FULL, "test_double": 1.0},
+    ),
     "a view returned": Accident(solve("double", "def double(x):\n    return (2 * x)[:]\n")),
     "a NumPy scalar": Accident(solve("total", "def total(xs):\n    return np.sum(xs)[()]\n")),
     "a list for a tuple": Accident(
