@@ -45,7 +45,7 @@ BOOK := $(wildcard _config.yml _toc.yml) $(call find,book)
 # Whatever writes runs alone in this folder: the goal is made again, under a lock. All that it
 # starts inherits the open file, and with it the lock, which so lasts as long as they do.
 LOCK := _build/.lock
-LOCKED_GOALS := course test fresh book pdf canary lighthouse exercises learner grade sample install lint format bench bench-grading bench-practise mutants constraints clean
+LOCKED_GOALS := course test fresh book pdf canary lighthouse exercises learner grade sample install lint format bench bench-grading bench-practise mutants experiments constraints clean
 ifndef LOCKED
 .NOTPARALLEL:
 .PHONY: $(LOCKED_GOALS)
@@ -156,6 +156,9 @@ bench: $(INSTALLED)
 bench-grading: $(INSTALLED) exercises
 	@$(BIN)/python -m tools.bench_grading
 
+experiments: $(INSTALLED)
+	@$(BIN)/python -m tools.experiments $(CHAPTER)
+
 mutants: $(INSTALLED)
 	@$(BIN)/python -m authoring.mutants --jobs $(JOBS) $(CHAPTER)
 
@@ -186,6 +189,7 @@ help:
 	@echo "make bench          speed of lib against PyTorch"
 	@echo "make bench-grading  speed of grading against stock nbgrader"
 	@echo "make bench-practise  speed and weight of the practise pages (Lighthouse needs npm)"
+	@echo "make experiments    what figures took from training, made anew; CHAPTER=rnn for one"
 	@echo "make mutants        strength of the hidden tests: wrong answers that lose marks"
 	@echo "make canary         the book with the newest Sphinx, without Jupyter Book"
 	@echo "make lighthouse     how fast and accessible the heaviest page is (needs npm)"

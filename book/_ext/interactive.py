@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from py_mini_racer import MiniRacer
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -25,6 +26,7 @@ EXPERIMENTS = BOOK / "experiments"
 IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([\w-]+)\.mjs";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=const (\w+) =)", re.MULTILINE)
 SUPPORT = ("figure", "vendor")
+DATA = re.compile(r'^  data: "(\w+)",$', re.MULTILINE)
 MOST = 150_000  # bytes of stored numbers a figure may bring
 
 
@@ -81,16 +83,17 @@ def linked(names: list[str]) -> str:
 
 
 def stored(name: str) -> str:
-    """Return the numbers that a figure needs, as JSON: ``null`` where it needs none.
+    """Return the numbers of the experiment that a figure names, as JSON; else ``null``.
 
     Raises
     ------
     ValueError
         Where they are too large for a page.
     """
-    path = EXPERIMENTS / f"{name}.json"
-    if not path.is_file():
+    named = DATA.search(source(name))
+    if not named:
         return "null"
+    path = EXPERIMENTS / f"{named[1]}.json"
     text = json.dumps(json.loads(path.read_text(encoding="utf-8"))["figure"], separators=(",", ":"))
     if len(text) > MOST:
         raise ValueError(f"{path.name}: expected at most {MOST} bytes, got {len(text)}")
@@ -136,11 +139,12 @@ class interactive(nodes.General, nodes.Element):  # noqa: N801 - a node, named a
 class Interactive(SphinxDirective):
     """Show a figure: the content is the caption and, a paragraph of its own, what to try.
 
-    The figure is a target of ``{numref}`` by its name with ``figure-`` in front.
+    The figure is a target of ``{numref}`` by ``:name:``, or by its name with ``figure-`` in front.
     """
 
     required_arguments = 1
     has_content = True
+    option_spec = {"name": directives.unchanged}  # noqa: RUF012
 
     def run(self) -> list[nodes.Node]:
         name = self.arguments[0]
@@ -156,7 +160,7 @@ class Interactive(SphinxDirective):
         figure += nodes.caption("", "", *words.children)
         attempt.insert(0, nodes.strong(text="Try: "))
         figure += nodes.legend("", attempt)
-        self.options["name"] = f"figure-{name}"
+        self.options.setdefault("name", f"figure-{name}")
         self.add_name(figure)
         return [figure]
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,28 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page
 from py_mini_racer import MiniRacer
 
+from lib import dates
+from lib.attention import Dot, NoParams, masked_softmax
+from lib.bidirectional import Bidirectional, FourCorners, FourDirections
+from lib.bptt import Recurrent, Truncated
+from lib.deep import DeepTransition, Stacked, shortest_path, unfolded_edges
+from lib.encoder_decoder import Memory
+from lib.gradient_check import numerical_gradient
+from lib.gru import GRU, GRUParams, GRUState
+from lib.losses import cross_entropy
 from lib.lstm import LSTM, LSTMParams, LSTMState
+from lib.peephole import PeepholeLSTM, PeepholeParams
+from lib.rnn import RNN, RNNParams, RNNState
+from lib.search import beam_search, greedy
+from lib.vanishing_gradients import clip_by_norm, clip_by_value, error_flow, loss_cliff
 from tests.book.test_pages import AXE, WCAG, settle, watch
+from tools import experiments
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FIGURES = interactive.figures()
-PAGE = {
+PAGE = {  # of those that stand on two, not the front page
     name: path.stem
-    for path in (ROOT / "book").glob("*.md")
+    for path in sorted((ROOT / "book").glob("*.md"), key=lambda path: path.stem != "intro")
     for name in re.findall(r"^```\{interactive\} (.+)$", path.read_text("utf-8"), re.MULTILINE)
 }
 
@@ -38,7 +53,7 @@ def call() -> Iterator[Callable[..., Any]]:
             module, name = function.split(".")
             given = ",".join(json.dumps(arg) for arg in args)
             return json.loads(
-                str(engine.eval(f'JSON.stringify(modules["{module}"].{name}({given}))'))
+                str(engine.eval(f'JSON.stringify(modules["{module}"].{name}({given}) ?? null)'))
             )
 
         yield call
@@ -80,6 +95,338 @@ def test_lstm(call: Callable[..., Any], seed: int) -> None:
     assert close(parts[4], cs[-1] - call("lstm-arithmetic.forward", without)["C"][-1])
 
 
+@pytest.mark.parametrize(("k1", "k2"), [(1, 1), (3, 3), (3, 6), (2, 7), (5, 5), (4, 30)])
+def test_bptt(call: Callable[..., Any], k1: int, k2: int) -> None:
+    T, rng = 13, np.random.default_rng(0)
+    layer = Truncated(Recurrent(RNN(1, 2)), k1, k2)
+    params = layer.init(rng)
+    _, _, cache = layer.forward(params, rng.normal(size=(T, 1, 1)))
+    found = call("bptt-arithmetic.reach", T, k1, k2)
+    for t in range(T):
+        dys = np.zeros((T, 1, 2))
+        dys[t] = 1
+        _, dxs, _ = layer.backward(params, cache, dys)
+        assert found[t] == np.flatnonzero(dxs[:, 0, 0]).min()
+    windows = [(min(s + k1, T), max(min(s + k1, T) - k2, 0)) for s in range(0, T, k1)]
+    carried = sum(end - start for end, start in windows) / T
+    assert close(call("bptt-arithmetic.work", T, k1, k2), carried)
+
+
+@pytest.mark.parametrize("steps", [1, 10, 50])
+def test_cliff(call: Callable[..., Any], steps: int) -> None:
+    rng = np.random.default_rng(steps)
+    for w, b in zip(rng.uniform(3, 8, 5), rng.uniform(-5, -1, 5), strict=True):
+        expected = loss_cliff(np.array([w]), np.array([b]), steps)
+        found = call("vanishing_gradients-arithmetic.loss", [w, b], steps)
+        assert close(found["loss"], expected.loss)
+        assert close(found["gradient"], [expected.dw.item(), expected.db.item()])
+
+
+@pytest.mark.parametrize("cure", ["none", "value", "norm", "random"])
+def test_descent(call: Callable[..., Any], cure: str) -> None:
+    threshold, rate = 0.3, 0.05
+    state = {"start": [5, -2.4], "steps": 20, "cure": cure, "rate": rate, "threshold": threshold}
+    run = call("vanishing_gradients-arithmetic.descend", state, 30)
+    lib = {
+        "none": lambda g: g,
+        "value": lambda g: clip_by_value(g, threshold),
+        "norm": lambda g: clip_by_norm(g, threshold)[0],
+    }
+    for k in range(30):
+        w, b = (np.array([v], float) for v in run["places"][k])
+        expected = loss_cliff(w, b, 20)
+        assert close(run["losses"][k], expected.loss)
+        step = (np.array(run["places"][k]) - run["places"][k + 1]) / rate
+        norm = np.hypot(expected.dw, expected.db).item()
+        if cure == "random" and norm > threshold:
+            assert np.linalg.norm(step) == pytest.approx(threshold)
+        else:
+            dw, db = lib.get(cure, lib["none"])((expected.dw, expected.db))
+            assert close(step, [dw.item(), db.item()])
+    assert max(run["lengths"]) > 0.9 * rate * threshold
+
+
+@pytest.mark.parametrize("reset_after", [False, True])
+def test_gru(call: Callable[..., Any], reset_after: bool) -> None:
+    rng = np.random.default_rng(5)
+    r, h, W = rng.uniform(0.1, 0.9, 2), rng.normal(size=2), rng.normal(size=(2, 2))
+    # Gates from biases alone: r as given, z = 0, so that the new state is the candidate.
+    b = np.concatenate([np.log(r / (1 - r)), [-60, -60], [0, 0]])
+    params = GRUParams(
+        U=np.zeros((6, 1)),
+        W=np.concatenate([np.zeros((4, 2)), W]),
+        b=b,
+        b_hn=np.zeros(2) if reset_after else None,
+    )
+    cell = GRU(1, 2, reset_after=reset_after)
+    state, _ = cell.step(params, np.zeros((1, 1)), GRUState(h[None]))
+    name = "after" if reset_after else "before"
+    found = call(f"gru-arithmetic.{name}", W.tolist(), r.tolist(), h.tolist())
+    assert close(np.tanh(found), state.h[0])
+
+
+def test_peephole(call: Callable[..., Any]) -> None:
+    given = {"p_i": -2.0, "p_f": -30.0, "p_o": 25.0, "b_i": 3.0, "b_f": 20.0, "b_o": -18.0}
+    drive = 0.2
+    b = np.array([given["b_i"], given["b_f"], np.arctanh(drive), given["b_o"]])
+    p_i, p_f, p_o = (np.array([given[f"p_{k}"]]) for k in "ifo")
+    params = PeepholeParams(np.zeros((4, 1)), np.zeros((4, 1)), b, p_i, p_f, p_o)
+    cell = PeepholeLSTM(1, 1)
+    state, cs, hs = cell.initial_state(1), [], []
+    for _ in range(40):
+        state, _ = cell.step(params, np.zeros((1, 1)), state)
+        cs.append(state.c.item())
+        hs.append(state.h.item())
+    run = call("peephole-arithmetic.run", {**given, "drive": drive, "old": False}, 40)
+    assert close(run["C"], cs)
+    assert close(run["h"], hs)
+    assert call("peephole-arithmetic.rings", run) == [t + 1 for t in range(40) if hs[t] > 0.5]
+    old = call("peephole-arithmetic.run", {**given, "drive": drive, "old": True}, 40)
+    seen = np.array([0, *old["C"][:-1]])
+    assert close(old["o"], 1 / (1 + np.exp(-(given["b_o"] + given["p_o"] * seen))))
+
+
+ROWS, COLUMNS = 3, 4
+
+
+def dependence(forward: Callable[[np.ndarray], np.ndarray], at: tuple[int, int]) -> np.ndarray:
+    """Tell which pixels an output depends on: change each, in a copy of its own."""
+    image = np.random.default_rng(1).normal(size=(ROWS, COLUMNS, 1, 1))
+    images = np.repeat(image, ROWS * COLUMNS + 1, axis=2)  # the last stays as it is
+    for n, pixel in enumerate(np.ndindex(ROWS, COLUMNS)):
+        images[(*pixel, n, 0)] += 2
+    outputs = forward(images)[at]
+    return (outputs[:-1] != outputs[-1]).any(axis=-1).reshape(ROWS, COLUMNS)
+
+
+@pytest.mark.parametrize("at", [(0, 0), (1, 2), (2, 3), (2, 0)])
+def test_bidirectional(call: Callable[..., Any], at: tuple[int, int]) -> None:
+    def found(network: str, layers: int = 1) -> Any:
+        return call("bidirectional-arithmetic.field", network, at, ROWS, COLUMNS, layers)
+
+    rng = np.random.default_rng(0)
+    one = FourDirections(*(Bidirectional(RNN(1, 2), RNN(1, 2)) for _ in range(2)))
+    two = FourDirections(*(Bidirectional(RNN(8, 2), RNN(8, 2)) for _ in range(2)))
+    first, second = one.init(rng), two.init(rng)
+    corners = FourCorners(1, 2)
+    scans = corners.init(rng)
+    layer = Recurrent(RNN(1, 2))
+    order = layer.init(rng)
+
+    def in_order(images: np.ndarray) -> np.ndarray:
+        N = images.shape[2]
+        hs, _, _ = layer.forward(order, images.reshape(ROWS * COLUMNS, N, 1))
+        return hs.reshape(ROWS, COLUMNS, N, 2)
+
+    expected = {
+        ("directions", 1): lambda x: one.forward(first, x)[0],
+        ("directions", 2): lambda x: two.forward(second, one.forward(first, x)[0])[0],
+        ("corners", 1): lambda x: corners.forward(scans, x)[0],
+        ("corner", 1): lambda x: corners.forward(scans, x)[0][..., :2],
+        ("order", 1): in_order,
+    }
+    for (network, layers), forward in expected.items():
+        seen = found(network, layers)
+        assert (np.array(seen, bool) == dependence(forward, at)).all(), network
+        assert call("bidirectional-arithmetic.count", seen) == np.sum(seen)
+    image = np.zeros((ROWS, COLUMNS))
+    image[at] = 1
+    for layers in (1, 2, 3):
+        padded = np.pad(image, 1)
+        views = [padded[i : i + ROWS, j : j + COLUMNS] for i in range(3) for j in range(3)]
+        image = np.max(views, axis=0)
+        assert found("convolutions", layers) == image.tolist()
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+@pytest.mark.parametrize("kind", ["stack", "transition", "skip"])
+def test_deep(call: Callable[..., Any], kind: str, depth: int) -> None:
+    steps = 4
+    network: Any = DeepTransition(2, 3, depth, skip=kind == "skip" and depth > 1)
+    if kind == "stack":
+        network = Stacked([RNN(2, 3)] + [RNN(3, 3)] * (depth - 1))
+    expected = unfolded_edges(network, steps)
+    all_edges = call("deep-arithmetic.edges", kind, depth, steps)
+
+    def node(k: int, t: int) -> Any:
+        if k < 0:
+            return ("x", t)
+        return ("h", k, t, 0) if kind == "stack" else ("h", 0, t, k)
+
+    assert {(node(*a), node(*b)) for a, b in all_edges} == set(expected)
+    nodes = [(k, t) for k in range(-1, depth) for t in range(steps)]
+    for a in nodes:
+        for b in nodes:
+            path = call("deep-arithmetic.shortest", all_edges, a, b) or None
+            try:
+                length = shortest_path(expected, node(*a), node(*b))
+            except ValueError:
+                assert path is None
+                continue
+            assert path is not None
+            assert len(path) - 1 == length
+            assert all([list(p), list(q)] in all_edges for p, q in pairwise(path))
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 7.0])
+def test_attention(call: Callable[..., Any], scale: float) -> None:
+    rng = np.random.default_rng(3)
+    query, keys = rng.normal(size=2), rng.normal(size=(5, 2))
+    found = call("attention-arithmetic.attend", query.tolist(), keys.tolist(), scale)
+
+    def lib_weights(q: np.ndarray) -> np.ndarray:
+        e, _ = Dot().forward(NoParams(), scale * q[None, None], keys[:, None])
+        return masked_softmax(e)[0, 0]
+
+    weights = lib_weights(query)
+    assert close(found["weights"], weights)
+    assert close(found["context"], weights @ keys)
+    slopes = [
+        numerical_gradient(
+            lambda e, t=t: float(masked_softmax(e)[t]), np.array(found["scores"], float)
+        )[t]
+        for t in range(5)
+    ]
+    assert close(call("attention-arithmetic.slopes", found["weights"]), slopes)
+    jacobian = [
+        numerical_gradient(lambda q, d=d: float((lib_weights(q) @ keys)[d]), query)
+        for d in range(2)
+    ]
+    moves = call("attention-arithmetic.sensitivity", keys.tolist(), found, scale)
+    assert close(moves, np.linalg.norm(jacobian))
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
+def test_flow(call: Callable[..., Any], activation: str) -> None:
+    rng = np.random.default_rng(1)
+    H, T, radius = 4, 9, 2.5
+    W, Ux, dh = rng.normal(size=(H, H)), rng.normal(size=(T, H)), rng.normal(size=H)
+    given = {"W": W.tolist(), "Ux": Ux.tolist(), "dh": dh.tolist()}
+    cell = RNN(H, H, activation)
+    params = RNNParams(np.eye(H), radius * W, np.zeros(H))
+    expected = error_flow(cell, params, Ux[:, None], RNNState(dh[None]))[:, 0]
+    found = call("vanishing_gradients-flow-arithmetic.flow", given, radius, activation)
+    assert np.allclose(found, expected, rtol=1e-6)
+
+
+def test_reader(call: Callable[..., Any]) -> None:
+    rng = np.random.default_rng(2)
+    logits, symbols, window = 3 * rng.normal(size=(12, 5)), "ab .c", 4
+    text = "ab a.bcc ab.a"
+    given = {
+        "logits": logits.tolist(),
+        "symbols": symbols,
+        "read": text[:-1],
+        "next": text[1:],
+        "window": window,
+    }
+    targets = np.array([[symbols.index(c)] for c in text[1:]])
+    for temperature in (0.5, 1.0, 2.0):
+        cost = call("rnn-arithmetic.costs", given, temperature)
+        each = [
+            cross_entropy(logits[t, None, None] / temperature, targets[t, None])[0]
+            for t in range(12)
+        ]
+        assert close(cost, each)
+    means = call("rnn-arithmetic.means", given, cost)
+    first = [t for t in range(12) if text[t] in " ." and text[t + 1] in "abc"]
+    later = [t for t in range(12) if text[t] in "abc" and text[t + 1] in "abc"]
+    reset = [t for t in range(12) if t % window < 2]
+    assert close(means["first"], np.mean([cost[t] for t in first]))
+    assert close(means["later"], np.mean([cost[t] for t in later]))
+    assert close(means["reset"], np.mean([cost[t] for t in reset]))
+    assert close(means["others"], np.mean([cost[t] for t in range(12) if t not in reset]))
+
+
+def experiment(slug: str) -> tuple[Any, dict[str, Any]]:
+    """Return an experiment's module, and what it stored for the figure."""
+    stored = json.loads((experiments.FOLDER / f"{slug}.json").read_text("utf-8"))
+    return experiments.load(slug), stored["figure"]
+
+
+def arrays(stored: dict[str, Any], like: Any) -> Any:
+    """Put stored weights into parameters of a type."""
+    fields = {name: np.array(stored[name]) for name in like._fields if name in stored}
+    return like._replace(**fields)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.7, 1.5])
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_beam(call: Callable[..., Any], width: int, penalty: float) -> None:
+    module, stored = experiment("encoder_decoder")
+    weights, model = stored["weights"], module.MODEL
+    start = model.init(np.random.default_rng(0))
+    writer = start.writer._replace(decoder=arrays(weights["decoder"], start.writer.decoder))
+    params = start._replace(
+        target=np.array(weights["target"]),
+        writer=writer,
+        output=arrays(weights["output"], start.output),
+    )
+
+    class Told:
+        """The model, begun from the stored context and state."""
+
+        target_size, start = model.target_size, model.start
+        endings, step = model.endings, model.step
+
+        def begin(self, params: Any, sources: np.ndarray, lengths: Any) -> Any:
+            k = int(sources[0, 0])
+            N = sources.shape[1]
+            context, h = (
+                np.repeat(np.array(stored[name])[k, None], N, axis=0)
+                for name in ("contexts", "states")
+            )
+            return Memory(None, context), GRUState(h), None
+
+    for example in range(len(stored["read"])):
+        expected = beam_search(
+            Told(), params, np.full((1, 1), example),
+            width=width, max_length=18, length_penalty=penalty,
+        )  # fmt: skip
+        given = {name: stored[name] for name in ("weights", "contexts", "states")}
+        found = call("encoder_decoder-arithmetic.beam", given, example, width, penalty, 18)
+        best = found["ended"][found["best"]]
+        assert best["written"] == expected.tokens[:, 0].tolist()
+        assert close(best["total"], expected.log_likelihood[0])
+
+
+def test_dates(call: Callable[..., Any]) -> None:
+    module, stored = experiment("attention")
+    weights, model = stored["weights"], module.MODEL
+    start = model.init(np.random.default_rng(0))
+    params = start._replace(
+        source=np.array(weights["source"]),
+        target=np.array(weights["target"]),
+        encoder=start.encoder._replace(
+            forward=arrays(weights["forward"], start.encoder.forward),
+            backward=arrays(weights["backward"], start.encoder.backward),
+        ),
+        writer=start.writer._replace(
+            bridge=arrays(weights["bridge"], start.writer.bridge),
+            attention=arrays(weights["score"], start.writer.attention),
+            decoder=arrays(weights["decoder"], start.writer.decoder),
+        ),
+        output=arrays(weights["output"], start.output),
+    )
+    held_out = module.data()[1]
+    for n in range(12):
+        length = held_out.lengths[n]
+        xs = held_out.xs[:length, n : n + 1]
+        numbers = call("attention-dates-arithmetic.encoded", stored, held_out.written[n])
+        assert numbers == xs[:, 0].tolist()
+        steps = call("attention-dates-arithmetic.translate", stored, numbers)
+        written = greedy(model, params, xs, max_length=11)
+        assert [step["symbol"] for step in steps] == written.tokens[:, 0].tolist()
+        assert close(np.log([s["probability"] for s in steps]).sum(), written.log_likelihood[0])
+        aligned = model.align(params, xs, written.tokens)[:, 0]
+        assert close([step["weights"] for step in steps], aligned)
+    assert call("attention-dates-arithmetic.encoded", stored, "A?")[:2] == [numbers_of("a"), 0]
+
+
+def numbers_of(character: str) -> int:
+    return dates.SOURCE.index(character)
+
+
 # --- How a figure is made ---
 
 
@@ -101,12 +448,15 @@ def test_modules_in_other_forms_are_refused(
 
 
 def test_too_many_numbers_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interactive, "MODULES", tmp_path)
     monkeypatch.setattr(interactive, "EXPERIMENTS", tmp_path)
+    (tmp_path / "x.mjs").write_text("export const figure = {\n};\n")
     assert interactive.stored("x") == "null"
-    (tmp_path / "x.json").write_text(json.dumps({"figure": [0.5, 1], "other": 1}))
+    (tmp_path / "x.mjs").write_text('export const figure = {\n  data: "y",\n};\n')
+    (tmp_path / "y.json").write_text(json.dumps({"figure": [0.5, 1], "other": 1}))
     assert interactive.stored("x") == "[0.5,1]"
-    (tmp_path / "x.json").write_text(json.dumps({"figure": "0" * interactive.MOST}))
-    with pytest.raises(ValueError, match=r"x\.json: expected at most 150000 bytes, got 150002"):
+    (tmp_path / "y.json").write_text(json.dumps({"figure": "0" * interactive.MOST}))
+    with pytest.raises(ValueError, match=r"y\.json: expected at most 150000 bytes, got 150002"):
         interactive.stored("x")
 
 

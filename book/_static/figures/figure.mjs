@@ -93,6 +93,36 @@ export const handle = (view, name, { label, value, min, max, says, hover, free }
     inside,
   );
 
+// A square of the plane, `span` in each direction, drawn at x, y: to the screen and back.
+export const plane = (x, y, size, span) => {
+  const unit = size / (2 * span);
+  return {
+    to: ([a, b]) => [x + (a + span) * unit, y + (span - b) * unit],
+    from: ([px, py]) => [(px - x) / unit - span, span - (py - y) / unit],
+    grid: () => {
+      const lines = [];
+      for (let k = -span; k <= span; k += 0.5) {
+        const at = (k + span) * unit;
+        const kind = { class: k === 0 ? "axis" : "grid" };
+        lines.push(segment(x + at, y, x + at, y + size, kind), segment(x, y + at, x + size, y + at, kind));
+      }
+      return rect(x, y, size, size, { class: "field" }) + lines.join("");
+    },
+  };
+};
+// What arrow keys do to a point: the point after it, or undefined.
+export const moved = ([a, b], key, step, low, high) => {
+  const [da, db] = {
+    ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1],
+    PageUp: [0, 4], PageDown: [0, -4], Home: [-1e9, 0], End: [1e9, 0],
+  }[key] ?? [];
+  if (da === undefined) return undefined;
+  return [round(clamp(a + da * step, low, high), step / 2), round(clamp(b + db * step, low, high), step / 2)];
+};
+export const grip = ([x, y], radius, kind) =>
+  element("circle", { cx: x, cy: y, r: 15, class: "reach" }) +
+  element("circle", { cx: x, cy: y, r: radius, class: `grip ${kind}` });
+
 // --- Controls ---
 
 export const range = (name, label, value, { min, max, step, shown }) =>
