@@ -15,6 +15,12 @@ HOURS = {"two": 2, "two and a half": 2.5, "three": 3, "three and a half": 3.5, "
 FENCE = re.compile(r"^(`{3,})\{([\w-]+)\}[^\n]*\n(.*?)^\1\s*$", re.DOTALL | re.MULTILINE)
 # Seconds: a word at 200 a minute; an equation to follow; a drawing; an included function; a line.
 WORD, EQUATION, DRAWING, FUNCTION, LINE = 0.3, 30, 30, 45, 2
+TAKES = {
+    "math": EQUATION,
+    "diagram": DRAWING,
+    "interactive": DRAWING,
+    "literalinclude": FUNCTION,
+}
 
 
 def minutes(text: str) -> float:
@@ -28,7 +34,7 @@ def minutes(text: str) -> float:
             if "hide-input" not in body and "remove-" not in body:
                 seconds += LINE * sum(bool(line.strip()) for line in body.splitlines())
             return ""
-        seconds += {"math": EQUATION, "diagram": DRAWING, "literalinclude": FUNCTION}.get(kind, 0)
+        seconds += TAKES.get(kind, 0)
         return "" if kind in ("math", "literalinclude") else body
 
     text = FENCE.sub(take, re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL))
