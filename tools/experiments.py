@@ -40,9 +40,11 @@ def load(slug: str) -> ModuleType:
 
 def provenance(slug: str) -> dict[str, Any]:
     """Say what the results were made with."""
-    script = ast.parse((FOLDER / f"{slug}.py").read_text("utf-8"))  # however it is laid out
+    script = ast.parse((FOLDER / f"{slug}.py").read_text("utf-8"))
+    # However it is laid out, and wherever in lib a name stands.
+    kept = [ast.dump(part) for part in script.body if not isinstance(part, ast.ImportFrom)]
     return {
-        "script": hashlib.sha256(ast.dump(script).encode()).hexdigest(),
+        "script": hashlib.sha256("\n".join(kept).encode()).hexdigest(),
         "python": ".".join(map(str, sys.version_info[:2])),
         "numpy": np.__version__,
     }

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from lib import dates, tree
-from lib.attention import Additive, Attention
+from lib.attention import Attention
 from lib.attention_decoder import AttentionEncoderDecoder
 from lib.bidirectional import Bidirectional
 from lib.gru import GRU
 from lib.optim import Adam
+from lib.scores import Additive
 from lib.search import greedy
 from lib.training import fit, minibatches
 
@@ -70,9 +71,9 @@ def figure(params: Any) -> dict[str, Any]:
             "forward": {k: getattr(rounded.encoder.forward, k).tolist() for k in "UWb"},
             "backward": {k: getattr(rounded.encoder.backward, k).tolist() for k in "UWb"},
             "target": rounded.target.tolist(),
-            "bridge": {k: getattr(writer.bridge, k).tolist() for k in writer.bridge._fields},
+            "bridge": {"W": writer.bridge.P.tolist(), "b": writer.bridge.p.tolist()},
             "score": {k: getattr(writer.attention, k).tolist() for k in "vWU"},
             "decoder": {k: getattr(writer.decoder, k).tolist() for k in "UWb"},
-            "output": {k: getattr(rounded.output, k).tolist() for k in rounded.output._fields},
+            "output": {"W": rounded.output.V.tolist(), "b": rounded.output.c.tolist()},
         },
     }

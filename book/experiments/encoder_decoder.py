@@ -106,6 +106,6 @@ def figure(params: Any) -> dict[str, Any]:
         "weights": {
             "target": rounded.target.tolist(),
             "decoder": {k: getattr(rounded.writer.decoder, k).tolist() for k in "UWb"},
-            "output": {k: getattr(rounded.output, k).tolist() for k in rounded.output._fields},
+            "output": {"W": rounded.output.V.tolist(), "b": rounded.output.c.tolist()},
         },
     }

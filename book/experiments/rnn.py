@@ -9,10 +9,11 @@ import numpy as np
 
 from lib import tree
 from lib.bptt import Recurrent
-from lib.data import Batch
+from lib.data import Batch, one_hot
 from lib.losses import cross_entropy
+from lib.networks import ManyToMany, Output
 from lib.optim import Adam
-from lib.rnn import RNN, ManyToMany, Output, one_hot
+from lib.rnn import RNN
 from lib.text import read
 from lib.training import fit, minibatches
 

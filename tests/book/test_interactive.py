@@ -14,19 +14,23 @@ from playwright.sync_api import Browser, Locator, Page
 from py_mini_racer import MiniRacer
 
 from lib import dates
-from lib.attention import Dot, NoParams, masked_softmax
-from lib.bidirectional import Bidirectional, FourCorners, FourDirections
+from lib.attention import masked_softmax
+from lib.bidirectional import Bidirectional
 from lib.bptt import Recurrent, Truncated
-from lib.deep import DeepTransition, Stacked, shortest_path, unfolded_edges
-from lib.encoder_decoder import Memory
+from lib.deep import Stacked
+from lib.deep_transition import DeepTransition
 from lib.gradient_check import numerical_gradient
+from lib.grids import FourCorners, FourDirections
 from lib.gru import GRU, GRUParams, GRUState
 from lib.losses import cross_entropy
 from lib.lstm import LSTM, LSTMParams, LSTMState
+from lib.paths import shortest_path, unfolded_edges
 from lib.peephole import PeepholeLSTM, PeepholeParams
 from lib.rnn import RNN, RNNParams, RNNState
+from lib.scores import Dot, NoParams
 from lib.search import beam_search, greedy
 from lib.vanishing_gradients import clip_by_norm, clip_by_value, error_flow, loss_cliff
+from lib.writer import Memory
 from tests.book.test_pages import AXE, WCAG, settle, watch
 from tools import experiments
 
@@ -350,6 +354,11 @@ def arrays(stored: dict[str, Any], like: Any) -> Any:
     return like._replace(**fields)
 
 
+def affine(stored: dict[str, Any], like: Any) -> Any:
+    """Put a stored matrix and bias into parameters of a type with two fields."""
+    return type(like)(np.array(stored["W"]), np.array(stored["b"]))
+
+
 @pytest.mark.parametrize("penalty", [0.0, 0.7, 1.5])
 @pytest.mark.parametrize("width", [1, 2, 5])
 def test_beam(call: Callable[..., Any], width: int, penalty: float) -> None:
@@ -360,14 +369,14 @@ def test_beam(call: Callable[..., Any], width: int, penalty: float) -> None:
     params = start._replace(
         target=np.array(weights["target"]),
         writer=writer,
-        output=arrays(weights["output"], start.output),
+        output=affine(weights["output"], start.output),
     )
 
     class Told:
         """The model, begun from the stored context and state."""
 
         target_size, start = model.target_size, model.start
-        endings, step = model.endings, model.step
+        ending, step = model.ending, model.step
 
         def begin(self, params: Any, sources: np.ndarray, lengths: Any) -> Any:
             k = int(sources[0, 0])
@@ -376,7 +385,8 @@ def test_beam(call: Callable[..., Any], width: int, penalty: float) -> None:
                 np.repeat(np.array(stored[name])[k, None], N, axis=0)
                 for name in ("contexts", "states")
             )
-            return Memory(None, context), GRUState(h), None
+            prepared, _ = model.writer.begin(params.writer, Memory(None, context))
+            return prepared, GRUState(h), None
 
     for example in range(len(stored["read"])):
         expected = beam_search(
@@ -402,11 +412,11 @@ def test_dates(call: Callable[..., Any]) -> None:
             backward=arrays(weights["backward"], start.encoder.backward),
         ),
         writer=start.writer._replace(
-            bridge=arrays(weights["bridge"], start.writer.bridge),
+            bridge=affine(weights["bridge"], start.writer.bridge),
             attention=arrays(weights["score"], start.writer.attention),
             decoder=arrays(weights["decoder"], start.writer.decoder),
         ),
-        output=arrays(weights["output"], start.output),
+        output=affine(weights["output"], start.output),
     )
     held_out = module.data()[1]
     for n in range(12):
