@@ -12,7 +12,7 @@ import numpy as np
 from lib import tree, validate
 from lib.attention import AttendCache, Attention, Store, store, values_backward
 from lib.bidirectional import as_layer
-from lib.cell import Cell, Layer, Params, State
+from lib.cell import Cell, Layer, Params, State, require_causal
 from lib.encoder_decoder import EncoderDecoder
 from lib.losses import length_mask
 from lib.scores import Dot
@@ -84,6 +84,7 @@ class AttentionDecoder:
     def __post_init__(self) -> None:
         validate.positive("memory_size", self.memory_size)
         validate.positive("context_size", self.context_size)
+        require_causal("decoder", as_layer(self.decoder))
         if self.token_size < 1:
             raise ValueError(
                 f"decoder: expected input_size above {self.memory_size}, the encoder's width, "

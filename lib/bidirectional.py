@@ -14,6 +14,7 @@ import numpy as np
 from lib import initializers, validate
 from lib.bptt import Recurrent
 from lib.cell import Cell, Layer
+from lib.masks import padded_steps
 
 
 def as_layer(network: Layer | Cell) -> Layer:
@@ -201,9 +202,9 @@ class Bidirectional:
 
         Equations: bidirectional-forward-state, bidirectional-backward-state, bidirectional-merge.
         """
-        validate.array("xs", xs, ("T", "N", self.input_size))
-        T, N, _ = xs.shape
+        T, N, D = validate.floating("xs", xs, ("T", "N", self.input_size)).shape
         lengths = validate.lengths(lengths, T, N)
+        xs = validate.array("xs", xs, (T, N, D), padded_steps(lengths, T, N))
         f, g = self.layers
         if state is None:
             state = self.initial_state(N, xs.dtype)
@@ -244,7 +245,8 @@ class Bidirectional:
         Equations: bidirectional-merge-backward.
         """
         (T, N), lengths = cache.shape, cache.lengths
-        validate.array("dys", dys, (T, N, self.output_size))
+        live = padded_steps(lengths, T, N)
+        dys = validate.array("dys", dys, (T, N, self.output_size), live)
         f, g = self.layers
         if dstate is None:
             dstate = self.initial_state(N, dys.dtype)

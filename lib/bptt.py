@@ -17,7 +17,7 @@ import numpy as np
 
 from lib import tree, validate
 from lib.cell import Cache, Cell, Kernel, Layer, Params, State, Wrapper, require_causal
-from lib.masks import cover, live_steps
+from lib.masks import cover, padded_steps
 
 
 def scan(
@@ -185,7 +185,7 @@ class Recurrent:
         zero = self.initial_state(N, dtype)
         state = zero if state is None else state
         validate.same_tree("state", state, zero, dtype)
-        live = None if lengths is None else live_steps(lengths, T, N)
+        live = padded_steps(lengths, T, N)
         xs = np.array(validate.array("xs", xs, (T, N, D), where=live), dtype, order="C")
         ys, state, cache = self._kernel(T).forward(self.cell, params, xs, state, live)
         return ys, state, RecurrentCache(cache, live)
@@ -301,7 +301,7 @@ class Truncated(Wrapper):
         """
         steps, live = cache
         T, N, dtype = _sizes(steps)
-        validate.array("dys", dys, (T, N, self.output_size), dtype=dtype)
+        dys = validate.array("dys", dys, (T, N, self.output_size), live, dtype)
         dparams, dxs = tree.zeros_like(params), np.zeros((T, N, self.input_size), dtype)
         none = dinitial = self.initial_state(N, dtype)
         dstate = none if dstate is None else dstate
@@ -377,8 +377,9 @@ class Checkpointed(Wrapper):
         lengths: np.ndarray | None = None,
     ) -> tuple[np.ndarray, State, CheckpointedCache]:
         """Run over ``xs`` (T, N, D): outputs (T, N, H), last state, cache."""
-        T, N, _ = validate.array("xs", xs, ("T", "N", self.input_size)).shape
+        T, N, D = validate.floating("xs", xs, ("T", "N", self.input_size)).shape
         lengths = validate.lengths(lengths, T, N)
+        xs = validate.array("xs", xs, (T, N, D), padded_steps(lengths, T, N))
         every = self.every or math.ceil(math.sqrt(T))
         state = self.initial_state(N, xs.dtype) if state is None else state
         starts, ys = [], np.empty((T, N, self.output_size), xs.dtype)
@@ -401,20 +402,21 @@ class Checkpointed(Wrapper):
         """
         xs, starts, lengths, every = cache
         T, N, _ = xs.shape
-        validate.array("dys", dys, (T, N, self.output_size), dtype=xs.dtype)
+        live = padded_steps(lengths, T, N)
+        dys = validate.array("dys", dys, (T, N, self.output_size), live, xs.dtype)
         dstate = tree.zeros_like(starts[0]) if dstate is None else dstate
         dparams, dxs = tree.zeros_like(params), np.empty_like(xs)
         for first, start in reversed(list(zip(range(0, T, every), starts, strict=True))):
             piece = slice(first, first + every)
             _, _, inner = self._segment(params, xs[piece], start, lengths, first)
-            live = np.full(N, True) if lengths is None else lengths > first
+            alive = np.full(N, True) if lengths is None else lengths > first
             more, dxs[piece], dbefore = self.layer.backward(
                 params,
                 inner,
-                np.where(live[:, None], dys[piece], dys.dtype.type(0)),
-                tree.where(live, dstate, tree.zeros_like(dstate)),
+                dys[piece],
+                tree.where(alive, dstate, tree.zeros_like(dstate)),
             )
-            dstate = tree.where(live, dbefore, dstate)
+            dstate = tree.where(alive, dbefore, dstate)
             tree.add_into(dparams, more)
         return dparams, dxs, dstate
 

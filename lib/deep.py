@@ -17,7 +17,7 @@ from lib import initializers, validate
 from lib.activations import ACTIVATIONS
 from lib.bidirectional import as_layer
 from lib.cell import Cell, Layer, causal
-from lib.masks import cover, live_steps
+from lib.masks import cover, live_steps, padded_steps
 
 Masks = Sequence[np.ndarray | None]
 
@@ -82,8 +82,8 @@ class StackedCache(NamedTuple):
     """The layers' caches."""
     masks: Masks
     """The dropout masks used."""
-    shape: tuple[int, int]
-    """(T, N)."""
+    live: np.ndarray
+    """True where a step is no padding (T, N)."""
 
 
 @dataclass(frozen=True)
@@ -220,8 +220,9 @@ class Stacked:
         Equations: deep-stacked-state, deep-residual, deep-dropout.
         """
         runs = self.runs
-        validate.array("xs", xs, ("T", "N", self.input_size))
-        T, N, _ = xs.shape
+        T, N, D = validate.floating("xs", xs, ("T", "N", self.input_size)).shape
+        live = live_steps(lengths, T, N)
+        xs = validate.array("xs", xs, (T, N, D), live)
         if state is None:
             state = self.initial_state(N, xs.dtype)
         validate.same_tree("state", state, self.initial_state(N, xs.dtype))
@@ -235,7 +236,7 @@ class Stacked:
             xs = ys + xs if self.residual and k > 0 else ys
             states.append(last)
             caches.append(cache)
-        return xs, StackedState(tuple(states)), StackedCache(tuple(caches), masks, (T, N))
+        return xs, StackedState(tuple(states)), StackedCache(tuple(caches), masks, live)
 
     def _check_masks(self, masks: Masks | None, steps: int, batch: int, dtype: Any) -> Masks:
         if masks is None:
@@ -271,8 +272,8 @@ class Stacked:
 
         Equations: deep-stacked-backward, deep-residual-backward.
         """
-        T, N = cache.shape
-        validate.array("dys", dys, (T, N, self.output_size))
+        T, N = cache.live.shape
+        dys = validate.array("dys", dys, (T, N, self.output_size), cache.live)
         if dstate is None:
             dstate = self.initial_state(N, dys.dtype)
         validate.same_tree("dstate", dstate, self.initial_state(N, dys.dtype))
@@ -392,16 +393,14 @@ class MLP:
 
         Equations: deep-mlp.
         """
-        validate.array("xs", xs, ("T", "N", self.input_size))
+        T, N, D = validate.floating("xs", xs, ("T", "N", self.input_size)).shape
         validate.params("params", params, self.shapes(), xs.dtype)
-        T, N, _ = xs.shape
-        ys = [xs]
+        live = padded_steps(lengths, T, N)
+        xs = validate.array("xs", xs, (T, N, D), live)
+        ys = [xs.copy()]
         for W, b, name in zip(params.W, params.b, self.activations, strict=True):
             ys.append(ACTIVATIONS[name].forward(ys[-1] @ W.T + b))
-        if lengths is None:
-            return ys[-1], (), MLPCache(tuple(ys), None)
-        live = live_steps(lengths, T, N)
-        return cover(ys[-1], live), (), MLPCache(tuple(ys), live)
+        return cover(ys[-1], live).copy(), (), MLPCache(tuple(ys), live)
 
     def backward(
         self, params: MLPParams, cache: MLPCache, dys: np.ndarray, dstate: tuple[()] | None = None
@@ -411,9 +410,8 @@ class MLP:
         Equations: deep-mlp-backward.
         """
         ys = cache.ys
-        validate.array("dys", dys, ys[-1].shape, dtype=ys[-1].dtype)
+        dys = validate.array("dys", dys, ys[-1].shape, cache.live, ys[-1].dtype)
         validate.params("params", params, self.shapes(), dys.dtype)
-        dys = cover(dys, cache.live)
         dW, db = [], []
         for k in reversed(range(len(params.W))):
             delta = ACTIVATIONS[self.activations[k]].backward(ys[k + 1], dys)

@@ -100,7 +100,7 @@ def _after(
     xs, hs, r, _, _, q = cache
     T, N, H = hs.shape
     U, W = (native(p, xs.dtype) for p in params[:2])
-    deltas, dh = np.empty((T, N, 4 * H), xs.dtype), np.array(dstate.h, xs.dtype)
+    deltas, dh = np.empty((T, N, 4 * H), xs.dtype), np.array(dstate.h, xs.dtype, order="C")
     dh_prev = np.empty_like(dh)
     for window in windows(T, 4 * N * H):
         to_n, to_z, slope, keep = _slopes(cache, window, live)
@@ -131,7 +131,7 @@ def _before(
     T, N, H = hs.shape
     U, W = (native(p, xs.dtype) for p in params[:2])
     W_rz, W_n = W[: 2 * H], W[2 * H :]
-    deltas, dh = np.empty((T, N, 3 * H), xs.dtype), np.array(dstate.h, xs.dtype)
+    deltas, dh = np.empty((T, N, 3 * H), xs.dtype), np.array(dstate.h, xs.dtype, order="C")
     dh_prev, dreset, d_rz = np.empty_like(dh), np.empty_like(dh), np.empty((N, 2 * H), xs.dtype)
     dn = np.empty_like(dh)
     for window in windows(T, 4 * N * H):

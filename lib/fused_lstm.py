@@ -59,7 +59,7 @@ def backward(
     T, N, H = hs.shape
     U, W, _ = (native(p, xs.dtype) for p in params)
     deltas, dead = np.empty((T, N, 4 * H), xs.dtype), padding(live, T)
-    dh, dc = (np.array(d, xs.dtype) for d in dstate)
+    dh, dc = (np.array(d, xs.dtype, order="C") for d in dstate)
     dh_prev, through_c = np.zeros_like(dh), np.empty_like(dh)
     for window in windows(T, 4 * N * H):
         into_c, by_c, by_h, f = factors(cache, window, live)

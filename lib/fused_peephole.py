@@ -73,7 +73,7 @@ def backward(
     U, W = (native(p, xs.dtype) for p in params[:2])
     p_if, p_o = _peepholes(params, xs.dtype)
     deltas, dead = np.empty((T, N, 4 * H), xs.dtype), padding(live, T)
-    dh, dc = (np.array(d, xs.dtype) for d in dstate)
+    dh, dc = (np.array(d, xs.dtype, order="C") for d in dstate)
     dh_prev, more, pair = np.empty_like(dh), np.empty_like(dh), np.empty((N, 2, H), xs.dtype)
     for window in windows(T, 4 * N * H):
         found = factors((xs, hs, c, i, f, g, o, tanh_c), window, live)

@@ -39,7 +39,7 @@ def backward(
     U, W, _ = (native(p, xs.dtype) for p in params)
     slope = ACTIVATIONS[cell.activation].backward
     deltas, dead = np.empty_like(hs), padding(live, len(xs))
-    dh, dh_prev = np.array(dstate.h, xs.dtype), np.empty_like(deltas[0])
+    dh, dh_prev = np.array(dstate.h, xs.dtype, order="C"), np.empty_like(deltas[0])
     for window in windows(len(xs), hs[0].size):
         h_new = hs_new[window]
         slopes = cover(slope(h_new, np.ones_like(h_new)), None if live is None else live[window])

@@ -12,6 +12,11 @@ def live_steps(lengths: np.ndarray | None, steps: int, batch: int) -> np.ndarray
     return np.arange(steps)[:, None] < ends
 
 
+def padded_steps(lengths: np.ndarray | None, steps: int, batch: int) -> np.ndarray | None:
+    """Mark the true steps as :func:`live_steps` does; ``None`` without lengths."""
+    return None if lengths is None else live_steps(lengths, steps, batch)
+
+
 def cover(values: np.ndarray, live: np.ndarray | None) -> np.ndarray:
     """Put zeros on the padding of ``values`` (T, N, …), whatever stands there.
 

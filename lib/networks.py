@@ -174,8 +174,9 @@ class ManyToMany(Wrapper):
 
         Equations: bptt-output-parameters, bptt-hidden.
         """
-        validate.array("dlogits", dlogits, (*cache.live.shape, self.output_size))
-        dlogits = cover(dlogits, cache.live)
+        dlogits = validate.array(
+            "dlogits", dlogits, (*cache.live.shape, self.output_size), cache.live
+        )
         doutput, dhs = self.output.backward(params.output, cache.hs, dlogits)
         dlayer, dxs, dstate = self.layer.backward(params.layer, cache.layer, dhs, dstate)
         return NetworkParams(dlayer, doutput), dxs, dstate

@@ -112,9 +112,10 @@ class OutputToHidden:
 
         Equations: rnn-output-hidden.
         """
-        T, N, _ = validate.array("xs", xs, ("T", "N", self.input_size)).shape
+        T, N, D = validate.floating("xs", xs, ("T", "N", self.input_size)).shape
         validate.params("params", params, self.shapes(), xs.dtype)
         live = live_steps(lengths, T, N)
+        xs = validate.array("xs", xs, (T, N, D), live)
         state = self.initial_state(N, xs.dtype) if state is None else state
         validate.same_tree("state", state, self.initial_state(N), xs.dtype)
         projected = xs @ params.U.T + params.b
@@ -149,7 +150,9 @@ class OutputToHidden:
         if cache.os is None:
             raise ValueError("cache: expected that of forward, got that of forward_forced")
         T, N = cache.live.shape
-        validate.array("dlogits", dlogits, (T, N, self.output_size), dtype=cache.hs.dtype)
+        shape = T, N, self.output_size
+        dlogits = validate.array("dlogits", dlogits, shape, cache.live, cache.hs.dtype)
+        validate.params("params", params, self.shapes(), cache.hs.dtype)
         dstate = self.initial_state(N, dlogits.dtype) if dstate is None else dstate
         validate.same_tree("dstate", dstate, self.initial_state(N), dlogits.dtype)
         do, ds, deltas = dstate.o, np.zeros_like(dlogits), np.empty_like(cache.hs)
@@ -180,10 +183,11 @@ class OutputToHidden:
 
         Equations: rnn-teacher-forcing.
         """
-        T, N, _ = validate.array("xs", xs, ("T", "N", self.input_size)).shape
+        T, N, D = validate.floating("xs", xs, ("T", "N", self.input_size)).shape
         validate.params("params", params, self.shapes(), xs.dtype)
-        validate.array("previous", previous, (T, N, self.output_size), dtype=xs.dtype)
         live = live_steps(lengths, T, N)
+        xs = validate.array("xs", xs, (T, N, D), live)
+        previous = validate.array("previous", previous, (T, N, self.output_size), live, xs.dtype)
         hs = np.tanh(xs @ params.U.T + previous @ params.W.T + params.b)
         logits = cover(hs @ params.V.T + params.c, live)
         return logits, OutputToHiddenCache(xs, previous, hs, None, live)
@@ -198,8 +202,8 @@ class OutputToHidden:
         Equations: bptt-teacher-forcing.
         """
         shape = *cache.live.shape, self.output_size
-        validate.array("dlogits", dlogits, shape, dtype=cache.hs.dtype)
-        ds = cover(dlogits, cache.live)
+        ds = validate.array("dlogits", dlogits, shape, cache.live, cache.hs.dtype)
+        validate.params("params", params, self.shapes(), cache.hs.dtype)
         deltas = (1 - cache.hs**2) * (ds @ params.V)
         dparams, dxs = self._collect(params, cache, ds, deltas)
         return dparams, dxs, deltas @ params.W

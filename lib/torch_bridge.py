@@ -60,7 +60,7 @@ def to_torch(network: Layer | Cell, params: Any) -> Module:
     settings: dict[str, Any] = {
         "num_layers": len(grid),
         "bidirectional": directions == 2,
-        "dtype": torch.from_numpy(tree.leaves(params)[0]).dtype,
+        "dtype": _tensor(tree.leaves(params)[0]).dtype,
     }
     module: Module
     if isinstance(cell, RNN):
@@ -78,7 +78,7 @@ def to_torch(network: Layer | Cell, params: Any) -> Module:
                 "bias_ih": biases.b_ih if biases else one.b,
                 "bias_hh": biases.b_hh if biases else np.zeros_like(one.b),
             }.items():
-                getattr(module, name + suffix).copy_(torch.tensor(value))
+                getattr(module, name + suffix).copy_(_tensor(value))
     return module
 
 
@@ -165,8 +165,10 @@ def state_to_torch(network: Layer | Cell, state: Any) -> Any:
         Where PyTorch has no such network.
     """
     _check_grid(_grid(network), _grid(network)[0][0].hidden_size)
+    rows = len(tree.leaves(state)[0])
+    validate.same_tree("state", state, as_layer(network).initial_state(rows))
     parts = list(_cell_trees(network, state))
-    fields = [torch.tensor(np.stack(field)) for field in zip(*parts, strict=True)]
+    fields = [_tensor(np.stack(field)) for field in zip(*parts, strict=True)]
     return tuple(fields) if isinstance(parts[0], LSTMState) else fields[0]
 
 
@@ -180,7 +182,7 @@ def state_from_torch(network: Layer | Cell, state: Any) -> Any:
     """
     grid = _grid(network)
     _check_grid(grid, grid[0][0].hidden_size)
-    fields = [_numpy(f) for f in (state if isinstance(state, tuple) else (state,))]
+    fields = [_numpy(f) for f in (state if isinstance(state, tuple | list) else (state,))]
     count = sum(map(len, grid))
     like = grid[0][0].initial_state(1)
     for field in fields:
@@ -191,7 +193,15 @@ def state_from_torch(network: Layer | Cell, state: Any) -> Any:
     return _assemble(network, parts, BidirectionalState, StackedState)
 
 
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    """Copy an array of any strides and byte order; PyTorch knows positive ones and its own."""
+    return torch.tensor(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))
+
+
 def _numpy(tensor: torch.Tensor) -> np.ndarray:
+    """Copy a tensor of a precision that ``lib`` has too."""
+    if tensor.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"tensor: expected float32 or float64, got {tensor.dtype}")
     return tensor.detach().cpu().numpy().copy()
 
 

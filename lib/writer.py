@@ -14,7 +14,7 @@ import numpy as np
 
 from lib import initializers, tree, validate
 from lib.bidirectional import as_layer
-from lib.cell import Cell, Layer, Params, State
+from lib.cell import Cell, Layer, Params, State, require_causal
 
 CONTEXTS = ("every_step", "initial_state", "both")
 HIDDEN = ("h",)
@@ -201,6 +201,7 @@ class ContextDecoder:
     def __post_init__(self) -> None:
         validate.positive("context_size", self.context_size)
         validate.choice("context", self.context, CONTEXTS)
+        require_causal("decoder", as_layer(self.decoder))
         if self.token_size < 1:
             raise ValueError(
                 f"decoder: expected input_size above {self.context_size}, the context's width, "
