@@ -6,7 +6,7 @@ from typing import Any
 
 from grading import collect
 from grading.assignment import CourseError
-from grading.collect import Skipped
+from grading.gather import Skipped
 
 NAMES = {
     # What Moodle's importer reads needs an underscore after the fourth word.

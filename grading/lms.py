@@ -14,7 +14,7 @@ from nbgrader.api import Gradebook
 from nbgrader.plugins.zipcollect import ExtractorPlugin, FileNameCollectorPlugin
 from traitlets import Enum, Integer, Unicode
 
-from grading import candidates, collect, names, platforms, timestamps
+from grading import candidates, collect, download, gather, names, platforms, timestamps
 from grading.platforms import Label
 from grading.roster import Roster, Unknown, of_gradebook
 
@@ -28,7 +28,7 @@ class SafeExtractor(ExtractorPlugin):
     def extract(self, archive_path: str, extracted_path: str) -> None:
         """Unpack every archive in a folder, and those within; copy notebooks that lie beside."""
         platform = PlatformCollector(parent=self.parent, quiet=True).platform
-        self.download = collect.unpack(Path(archive_path), Path(extracted_path), platform)
+        self.download = download.unpack(Path(archive_path), Path(extracted_path), platform)
 
 
 class PlatformCollector(FileNameCollectorPlugin):
@@ -68,21 +68,21 @@ class PlatformCollector(FileNameCollectorPlugin):
             self.parent.fail("Say which platform: c.PlatformCollector.platform = 'moodle'")
         app = self.parent
         chapter = app.coursedir.assignment_id
-        download = getattr(app.extractor_plugin_inst, "download", None)
-        if download is None:
-            download = collect.Download(
-                Path(app._format_collect_path(app.extracted_directory)), set(), [], []
+        unpacked: Any = getattr(app.extractor_plugin_inst, "download", None)
+        if unpacked is None:
+            app.fail(
+                f"Put the platform's zip into {app._format_collect_path(app.archive_directory)}"
             )
         with Gradebook(app.coursedir.db_url, app.coursedir.course_id) as gradebook:
             roster = of_gradebook(gradebook)
         if self.platform:
             numbers = app.config.get("CanvasExport", {}).get("lms_column", "ID") == "ID"
-            owner = collect.owner_of(self.platform, roster, numbers)
-            found = collect.labelled(download.top, self.platform, download.opened, owner)
+            owner = gather.owner_of(self.platform, roster, numbers)
+            found = gather.labelled(unpacked.top, self.platform, unpacked.opened, owner)
         else:
             owner = functools.partial(by_id, roster)
-            found = self.matched(download.top)
-        made = collect.gather(found, download, owner, chapter, self.platform, self.zone())
+            found = self.matched(unpacked.top)
+        made = gather.gather(found, unpacked, owner, chapter, self.platform, self.zone())
         for student, taken in made.taken.items():
             path = taken.path
             if path.suffix != ".ipynb":
@@ -106,7 +106,11 @@ class PlatformCollector(FileNameCollectorPlugin):
         """Return the zone in which the platform writes times."""
         if not self.timezone:
             return timestamps.zone_of(self.config)
-        return zoneinfo.ZoneInfo(self.timezone)
+        try:
+            return zoneinfo.ZoneInfo(self.timezone)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+            self.parent.fail(f"timezone: expected one as Europe/Berlin, got {self.timezone!r}")
+            raise
 
     def matched(self, top: Path) -> Iterator[tuple[Label | None, Path]]:
         """Yield files with what the configured pattern reads from the platform's part of a path."""

@@ -295,7 +295,10 @@ names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30) | st.samp
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
+)
 @given(
     st.lists(st.tuples(names, st.binary(max_size=40)), max_size=6), st.binary(max_size=4), st.data()
 )

@@ -7,12 +7,14 @@ from typing import Any
 
 import course as small
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grading import batch, bindings, intake, order
 from grading.engine import Grader
 from grading.limits import Limits
+
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 DOUBLE, TOTAL, LAST = (small.SOLUTIONS[name] for name in ("double", "total", "last"))
 FULL = small.FULL
@@ -307,6 +309,7 @@ def test_what_a_cell_binds(source: str) -> None:
     assert ("f" in bindings.bound(source, {"f", "other"})) is BINDS[source]
 
 
+@calm
 @given(st.text(alphabet="def f()=:\n\t %!?'\"#x1,[]", max_size=60))
 def test_any_text_of_a_cell_can_be_looked_at(source: str) -> None:
     assert bindings.bound(source, {"f"}) <= {"f"}
@@ -342,6 +345,7 @@ pieces = st.builds(
 )
 
 
+@calm
 @given(st.lists(pieces, max_size=12))
 def test_nothing_released_is_lost_and_no_definition_comes_too_late(
     handed_in: list[order.Piece],

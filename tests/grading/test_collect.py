@@ -8,13 +8,15 @@ from pathlib import Path
 
 import course as small
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nbgrader.api import Gradebook
 
 from grading import __main__ as command
 from grading import platforms, whose
 from grading.roster import Person, Roster, Unknown, letters
+
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 PEOPLE = [
     Person("ada", "Ada", "Lovelace", "ada@example.org", "101"),
@@ -238,6 +240,17 @@ def test_nbgraders_own_command_asks_for_a_platform(course: Path) -> None:
     with pytest.raises(SystemExit) as end:
         small.run_nbgrader(course, "zip_collect", small.NAME, "--force")
     assert end.value.code == 1
+
+
+def test_nbgraders_own_command_asks_for_the_zip(
+    course: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (course / "nbgrader_config.py").open("a") as file:
+        file.write('\nc.PlatformCollector.platform = "canvas"\n')
+    with pytest.raises(SystemExit) as end:
+        small.run_nbgrader(course, "zip_collect", small.NAME, "--force")
+    assert end.value.code == 1
+    assert "Put the platform's zip into" in capsys.readouterr().err
 
 
 def test_a_pattern_of_ones_own_reads_the_platforms_part_alone(
@@ -506,6 +519,7 @@ people = st.builds(
 )
 
 
+@calm
 @given(
     st.lists(people, max_size=5, unique_by=lambda person: person.id),
     st.sampled_from(list(platforms.PLATFORMS)),

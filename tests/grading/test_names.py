@@ -6,11 +6,13 @@ from pathlib import Path
 
 import course as small
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grading import __main__ as command
 from grading import names
+
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 WORK = (
     "ada",
@@ -83,6 +85,7 @@ def test_formgrader_lives_with_every_name(course: Path) -> None:
     assert set(WORK[:3]) <= listed
 
 
+@calm
 @given(st.text(max_size=30))
 def test_a_name_without_a_problem_is_one_part_of_a_path(name: str) -> None:
     if names.problem(name):

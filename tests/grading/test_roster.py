@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nbgrader.api import Gradebook
 
 from grading import __main__ as command
 from grading import names
 from grading.roster import Person, RosterError, Table, read
+
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 HEADER = "id,first_name,last_name,email,lms_user_id\n"
 ADA = Person("ada", "Ada", "Lovelace", "ada@example.org", "101")
@@ -147,6 +149,7 @@ def test_what_cannot_be_read_gets_one_line_of_advice(tmp_path: Path, name: str) 
     assert "\n" not in str(caught.value)
 
 
+@calm
 @given(st.lists(st.lists(st.text(max_size=8), max_size=6), max_size=6))
 def test_any_table_is_read_or_refused(rows: list[list[str]]) -> None:
     import csv

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import course as small
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nbgrader.api import Gradebook
 from nbgrader.utils import parse_utc
 
 from grading import batch, intake, timestamps
+
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 READ = {
     "2030-01-31 23:59:00.000000 UTC": "2030-01-31 23:59",
@@ -96,6 +98,7 @@ def test_the_courses_zone_decides_what_an_abbreviation_means() -> None:
     assert timestamps.parse("2030-07-31 10:00 BST", zoneinfo.ZoneInfo("Europe/London")).hour == 9
 
 
+@calm
 @given(
     st.datetimes(datetime.datetime(1990, 1, 1), datetime.datetime(2100, 1, 1)),
     st.integers(-14 * 60, 14 * 60),
@@ -111,6 +114,7 @@ def test_any_offset_gives_the_same_moment(
     assert timestamps.parse(timestamps.write(moment)) == moment
 
 
+@calm
 @given(st.text(max_size=40))
 def test_any_text_is_a_time_or_a_value_error(text: str) -> None:
     with contextlib.suppress(ValueError):
