@@ -16,7 +16,7 @@ from tools import python_files  # noqa: E402
 KERNEL_TROUBLE = ("CellTimeoutError", "DeadKernelError", "Kernel died", "ZMQError")
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 TOLD = re.compile(r"\b(WARNING|ERROR|CRITICAL|Traceback)\b|Error\b")
-"""Lines of a build that failed which say why."""
+"""Lines of a build that failed which say why; what kernels say of their transport does not."""
 
 
 def build(command: list[str], source: Path, log: Path) -> int:
@@ -68,7 +68,12 @@ def main(argv: list[str] | None = None) -> int:
     if status != 0:
         forget_pages(source)
         lines = said(log)
-        print("\n".join([line for line in lines if TOLD.search(line)] or lines[-20:]))
+        print(
+            "\n".join(
+                [line for line in lines if TOLD.search(line) and "[IPKernelApp]" not in line]
+                or lines[-20:]
+            )
+        )
         print(
             "error: the book has errors or warnings, listed above; _build/html is not to be "
             f"published as it is. All that the build printed: {log.relative_to(source)}",
