@@ -35,7 +35,7 @@ EQUATIONS = re.compile(r"^Equations: *([^.\n]+)\.$", re.MULTILINE)
 TITLE = re.compile(r"\A# (?:Chapter \d+: )?(.*)\n")
 HAND_IN = """## Hand in
 
-*Download notebook*, above, gives `{slug}.ipynb`: the released notebook with your code in it.
+*Download notebook* gives `{slug}.ipynb`: the released notebook with your code in it.
 Hand that in under its own name, as your instructor says.
 What you wrote here is on this device alone, so keep a copy of the file.
 """

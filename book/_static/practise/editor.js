@@ -43,6 +43,7 @@ export class Editor {
             cm.indentWithTab,
           ]),
           cm.EditorView.contentAttributes.of({
+            tabindex: "0",
             "aria-label": label,
             "aria-describedby": described,
           }),

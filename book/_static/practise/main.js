@@ -253,13 +253,6 @@ class Page {
       this.points,
       this.openOnes,
       element("div", { class: "practise-python" }, this.starter, this.stopper, this.state, this.bargraph),
-      element(
-        "div",
-        { class: "practise-files" },
-        button("Download notebook", () => this.download()),
-        button("Open notebook", () => this.file.click()),
-        this.file,
-      ),
     );
     this.panel.replaceChildren(line);
     this.panel.classList.add("practise-strip");
@@ -270,7 +263,16 @@ class Page {
       "Shift+Enter checks. Tab indents; Escape, then Tab, leaves the editor. " +
         "Every change is kept in this browser; a private window forgets it when it is closed.",
     );
-    this.panel.after(this.messages, keys);
+    const files = element(
+      "div",
+      { class: "practise-files" },
+      button("Download notebook", () => this.download()),
+      button("Open notebook", () => this.file.click()),
+      this.file,
+    );
+    this.panel.after(this.messages, files, keys);
+    const end = document.querySelector("#hand-in > :is(h1, h2, h3)");
+    end?.after(button("Download notebook", () => this.download(), { class: "practise-button practise-main" }));
     window.addEventListener("beforeunload", (event) => {
       if (this.lost && this.cells.some((cell) => cell.touched)) event.preventDefault();
     });

@@ -45,7 +45,7 @@ class Output(io.TextIOBase):
             self._left -= len(text)
             if self._left <= 0:
                 self._waiting.append("\n… and more, which is not shown\n")
-            if time.monotonic() - self._sent > PAUSE:
+            if self._left <= 0 or time.monotonic() - self._sent > PAUSE:
                 self.flush()
         return len(text)
 
