@@ -27,14 +27,8 @@ class Case:
     """Arguments whose shape nothing else settles."""
     any_length: frozenset[str] = frozenset()
     """Arguments whose first axis nothing else settles."""
-    elsewhere: tuple[str, ...] = ()
-    """Leaves that other checks range over: the parameters of cells."""
     masked: dict[str, Callable[[dict[str, Any]], np.ndarray]] = field(default_factory=dict)
     """Of arguments with padding: where it is, booleans of their first axes."""
-
-    def leaves(self, args: dict[str, Any]) -> list[tuple[str, str, np.ndarray]]:
-        """List the arrays that these checks range over: argument, path, array."""
-        return [leaf for leaf in array_leaves(args) if not leaf[1].startswith(self.elsewhere)]
 
 
 def array_leaves(args: dict[str, Any]) -> Iterator[tuple[str, str, np.ndarray]]:
@@ -152,7 +146,7 @@ SUBCLASSES: tuple[Callable[[np.ndarray], Any], ...] = (
 def check_subclasses(case: Case, rng: np.random.Generator) -> None:
     """A subclass of arrays is refused by name."""
     args = case.make(rng)
-    for name, path, leaf in case.leaves(args):
+    for name, path, leaf in array_leaves(args):
         for make in SUBCLASSES[: 3 if leaf.ndim == 2 else 2]:
             value = make(leaf)
             with pytest.raises(ValueError, match=f"got {type(value).__name__}"):
@@ -176,7 +170,7 @@ def accepted(case: Case, args: dict[str, Any], what: str) -> None:
 def check_shapes(case: Case, rng: np.random.Generator) -> None:
     """A shape that NumPy would broadcast is refused."""
     args = case.make(rng)
-    for name, path, leaf in case.leaves(args):
+    for name, path, leaf in array_leaves(args):
         if name in case.free:
             continue
         for other in shapes_by_chance(leaf):

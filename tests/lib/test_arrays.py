@@ -33,8 +33,10 @@ from lib.self_attention import MultiHead, ProjectedAttention, SelfAttention
 from tests.lib.array_checks import CHECKS, Case
 
 ELSEWHERE = {
-    "cell_checks and layer_checks": (
-        "bidirectional bptt cell deep gru lstm peephole rnn vanishing_gradients"
+    "test_every_layer, cell_checks and layer_checks": (
+        "bidirectional bptt cell clockwork deep deep_transition fused_gru fused_lstm "
+        "fused_peephole fused_rnn grids gru kernels lstm lstm_variants masks networks "
+        "output_to_hidden paths peephole rnn time_scales vanishing_gradients writing"
     ),
     "test_torch_bridge": "torch_bridge",
     "it is the check itself": "validate gradient_check",
@@ -56,7 +58,8 @@ EXEMPT = {
         "Optimiser.update Examples.take"
     ),
     "walks over a tree, and computes nothing": (
-        "tree_map named_leaves leaves zeros_like size to_vector from_vector"
+        "tree_map named_leaves leaves zeros_like size to_vector from_vector at stack is_shape "
+        "map_shapes"
     ),
     "takes rows of arrays as NumPy does": "Batch.take Documents.take",
     "takes a list; test_training and test_data try what a cast would destroy": (
@@ -299,8 +302,6 @@ def hierarchy(params, xs, word_lengths, sentence_lengths, ddocuments):
 
 # --- encoder-decoder ---
 
-CELLS = ("encoder", "writer.decoder", "words", "sentences")
-
 
 def model_case(model):
     def run(params, sources, targets, source_lengths, target_lengths):
@@ -340,7 +341,6 @@ def model_case(model):
         run,
         make,
         any_length=frozenset({"sources", "targets"}),
-        elsewhere=CELLS,
         masked=where,
     )
 
@@ -371,7 +371,6 @@ def search_case(model, name):
         run,
         make,
         any_length=frozenset({"sources"}),
-        elsewhere=CELLS,
         masked={"sources": beyond("sources", "lengths")},
     )
 
@@ -488,7 +487,6 @@ CASES = {
         tuple(both("HierarchicalAttention")),
         hierarchy,
         documents,
-        elsewhere=CELLS,
         masked={
             "xs": no_words,
             "word_lengths": lambda a: padding(a["sentence_lengths"], len(a["word_lengths"])),
