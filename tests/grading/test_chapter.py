@@ -103,6 +103,23 @@ def test_nothing_hidden_is_in_a_graded_notebook(grader: Grader) -> None:
         assert json.dumps(line)[1:-1] not in text
 
 
+def test_a_sandbox_holds_no_file_of_the_hidden_tests(grader: Grader) -> None:
+    search = (
+        "import os\n"
+        "seen = [os.path.join(folder, name) for top in ('/tmp', '/home', '/root', '/work', '/srv', "
+        "'/mnt', os.getcwd()) for folder, _, names in os.walk(top) for name in names]\n"
+        "told = [p for p in seen if os.path.basename(p) in "
+        f"{(*hidden.FILES, 'checks.py', 'equivalents.toml', f'{SLUG}.py')}]\n"
+        "print(len(seen) > 0, told)\n"
+    )
+    notebook = json.loads(submission(grader.assignment))
+    cell = {"cell_type": "code", "id": "search", "metadata": {}, "source": search, "outputs": []}
+    notebook["cells"].insert(2, {**cell, "execution_count": None})
+    graded = grader.grade(json.dumps(notebook).encode()).notebook
+    (found,) = (c for c in graded["cells"] if c["source"] == search)
+    assert found["outputs"][0]["text"] == "True []\n"
+
+
 def test_a_class_has_its_own_numbers(assignment: Assignment) -> None:
     seen = (
         "def rnn_step(x, h, U, W, b):\n    if x[0, 0] > 0: raise KeyError\n    raise IndexError\n"
