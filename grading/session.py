@@ -40,7 +40,7 @@ class Clock:
         wall = time.monotonic() - self._started
         most = self._limits.submission_seconds
         if wall < most / 2:
-            # So long there is no need to look: less than half can have been used.
+            # So early there is no need to look.
             return min(seconds, most / 2)
         now = Used() if sandbox is None else sandbox.look()
         spent = self._cpu + now.cpu

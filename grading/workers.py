@@ -33,6 +33,8 @@ DASK = {
 }
 WINDOW = 3
 """Submissions under way for each worker."""
+BROKEN = 3
+"""Workers that end one after the other, after which there is no point in going on."""
 
 Graded = tuple[Submission, Result]
 
@@ -69,17 +71,24 @@ def begin(assignment: Assignment) -> None:
     An interrupt from the keyboard is meant for the process that waits for this one, and
     without that process there is nothing to do.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _shared[:] = [assignment]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, stop)
     multiprocessing.util.Finalize(None, close_graders, exitpriority=10)
     parent = multiprocessing.parent_process()
     assert parent is not None
 
     def watch() -> None:
         multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def stop(*_: Any) -> None:
+    """End this process, whatever it does, and what it has started."""
+    close_graders()
+    os._exit(1)
 
 
 def grade_shared(digest: str, data: bytes, note: str) -> Result:
@@ -151,10 +160,15 @@ class Workers:
         suspects: collections.deque[Submission] = collections.deque()
         while waiting:
             suspects += yield from self._pool(assignment, waiting, self.jobs)
+        ended = 0
         while suspects:
             # One of them ended its worker. Alone in a pool, each answers for itself.
             alone = collections.deque([suspects.popleft()])
-            for submission in (yield from self._pool(assignment, alone, 1)):
+            lost = yield from self._pool(assignment, alone, 1)
+            ended = ended + 1 if lost else 0
+            if ended == BROKEN:
+                raise SandboxUnusable(f"{BROKEN} processes in a row ended without a result")
+            for submission in lost:
                 yield submission, broken(assignment, BrokenProcessPool("the worker ended"))
 
     def _pool(
@@ -163,6 +177,7 @@ class Workers:
         """Grade what waits; return what was under way where a worker ended."""
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["grading.workers"])
+        before = set(multiprocessing.active_children())
         pool = ProcessPoolExecutor(jobs, context, begin, (assignment,))
         key = assignment.key()
         running: dict[Future[Result], Submission] = {}
@@ -187,6 +202,11 @@ class Workers:
                     submission = running.pop(future)
                     yield submission, outcome(assignment, trouble) if trouble else future.result()
             return []
+        except BaseException:
+            # Nobody waits for what is under way any more.
+            for process in set(multiprocessing.active_children()) - before:
+                process.terminate()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -9,14 +9,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import course as small
 import pytest
 
-from grading import batch
+from grading import batch, workers
 from grading.__main__ import main
 from grading.assignment import CourseError
 
@@ -337,3 +337,31 @@ def test_a_spreadsheet_runs_no_formula(tmp_path: Path) -> None:
     batch.Report("tiny", [row]).write(tmp_path / "x.csv")
     (read,) = csv.DictReader((tmp_path / "x.csv").open())
     assert (read["student"], read["notes"], read["score"]) == ("'=cmd()", "'@x", "1")
+
+
+def test_a_submission_that_ends_its_worker_costs_nobody_else(
+    course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = small.released(course)
+    for name in ("ada", "bob", "eve"):
+        small.submit(course, name, small.answer(release))
+    pools: list[list[str]] = []
+
+    def pool(
+        self: workers.Workers, assignment: Any, waiting: Any, jobs: int
+    ) -> Generator[Any, None, list[Any]]:
+        names = [submission.student for submission in waiting]
+        pools.append(names)
+        taken = [waiting.popleft() for _ in names]
+        if "bob" in names:
+            return taken
+        for submission in taken:
+            yield submission, workers.refuse(assignment, "graded")
+        return []
+
+    monkeypatch.setattr(workers.Workers, "_pool", pool)
+    report = batch.grade(batch.Course(course), small.NAME, jobs=2)
+    assert pools == [["ada", "bob", "eve"], ["ada"], ["bob"], ["eve"]]
+    reasons = {row.student: row.reason for row in report.rows}
+    assert reasons["ada"] == reasons["eve"] == "graded"
+    assert reasons["bob"].startswith("grading it failed")
