@@ -17,7 +17,7 @@ import numpy as np
 
 from lib import tree, validate
 from lib.cell import Cache, Cell, Kernel, Layer, Params, State, Wrapper, require_causal
-from lib.masks import cover, padded_steps
+from lib.masks import cover, padded_steps, partly_live
 
 
 def scan(
@@ -46,9 +46,9 @@ def scan(
     """
     step = unwrap(type(cell).step)
     hs, caches = [], []
-    for t, x in enumerate(xs):
+    for x, rows in zip(xs, partly_live(live, len(xs)), strict=True):
         new, cache = step(cell, params, x, state)
-        state = new if live is None else tree.where(live[t], new, state)
+        state = new if rows is None else tree.where(rows, new, state)
         hs.append(new.h)
         caches.append(cache)
     return cover(np.stack(hs), live), state, tree.stack(caches)
@@ -82,13 +82,13 @@ def scan_backward(
     """
     step_backward = unwrap(type(cell).step_backward)
     dparams, dxs = tree.zeros_like(params), []
-    for t in reversed(range(len(dys))):
+    for t, rows in reversed(list(enumerate(partly_live(live, len(dys))))):
         error = after = dstate._replace(h=dstate.h + dys[t])
-        if live is not None:
-            error = tree.where(live[t], after, tree.zeros_like(after))
+        if rows is not None:
+            error = tree.where(rows, after, tree.zeros_like(after))
         dparams_t, dx, dstate = step_backward(cell, params, tree.at(cache, t), error)
-        if live is not None:
-            dstate = tree.where(live[t], dstate, after)
+        if rows is not None:
+            dstate = tree.where(rows, dstate, after)
         dparams = tree.add(dparams, dparams_t)
         dxs.append(dx)
     return dparams, np.stack(dxs[::-1]), dstate

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from lib.masks import partly_live
+
 
 def native(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return a parameter in the order of memory and of bytes that products read fastest."""
@@ -25,9 +27,7 @@ def windows(steps: int, numbers: int) -> Iterator[slice]:
 
 def padding(live: np.ndarray | None, steps: int) -> list[np.ndarray | None]:
     """List for each step the rows (N, 1) that are padding; ``None`` where none is."""
-    if live is None:
-        return [None] * steps
-    return [None if row.all() else ~row[:, None] for row in live]
+    return [None if row is None else ~row[:, None] for row in partly_live(live, steps)]
 
 
 def flat(array: np.ndarray) -> np.ndarray:

@@ -17,6 +17,13 @@ def padded_steps(lengths: np.ndarray | None, steps: int, batch: int) -> np.ndarr
     return None if lengths is None else live_steps(lengths, steps, batch)
 
 
+def partly_live(live: np.ndarray | None, steps: int) -> list[np.ndarray | None]:
+    """List for each step which rows (N,) are true ones; ``None`` where all are."""
+    if live is None:
+        return [None] * steps
+    return [None if row.all() else row for row in live]
+
+
 def cover(values: np.ndarray, live: np.ndarray | None) -> np.ndarray:
     """Put zeros on the padding of ``values`` (T, N, …), whatever stands there.
 

@@ -96,6 +96,12 @@ class SkipRNN(Cell):
             return self.delay
         return (self.delay,) * self.hidden_size  # type: ignore[return-value]
 
+    def _far(self, history: Sequence[np.ndarray]) -> np.ndarray:
+        """Take each unit's state from its own distance; ``history`` begins with h^(t−1)."""
+        if isinstance(self.delay, int):
+            return history[self.delay - 1]
+        return np.stack(history)[np.array(self.delays) - 1, :, np.arange(self.hidden_size)].T
+
     def shapes(self) -> SkipParams:
         """Return the parameters' shapes; W is there unless short connections are removed."""
         H, D = self.hidden_size, self.input_size
@@ -118,9 +124,7 @@ class SkipRNN(Cell):
         h = state.h
         f = ACTIVATIONS[self.activation].forward
         history = h, *state.past
-        h_far = np.zeros_like(h)
-        for d in set(self.delays):
-            h_far = np.where(np.equal(self.delays, d), history[d - 1], h_far)
+        h_far = self._far(history)
         a = x @ U.T + h_far @ R.T + b
         if W is not None:
             a = a + h @ W.T
@@ -141,7 +145,8 @@ class SkipRNN(Cell):
         dfar = delta @ R
         dhistory = [*dstate.past, np.zeros_like(delta)]
         for d in set(self.delays):
-            dhistory[d - 1] = dhistory[d - 1] + np.where(np.equal(self.delays, d), dfar, 0)
+            units = True if isinstance(self.delay, int) else np.equal(self.delays, d)
+            dhistory[d - 1] = dhistory[d - 1] + units * dfar
         if W is not None:
             dhistory[0] = dhistory[0] + delta @ W
         dparams = SkipParams(
