@@ -1,6 +1,7 @@
 """The ``equations`` directive: each equation with its code, tests and exercises, linked."""
 
 from docutils import nodes
+from practise import target
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -63,7 +64,7 @@ class Equations(SphinxDirective):
             ]
             tests = [nodes.literal("", test.split("::")[1]) for test in equation.tests]
             exercises = [
-                self._link("std", "doc", f"/book/{name.split('.')[0]}", name)
+                self._link("std", "ref", target(*name.split(".")), name)
                 for name in equation.exercises
             ]
             cells = ([label], functions, tests, exercises)

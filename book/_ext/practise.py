@@ -273,6 +273,7 @@ def write_files(app: Sphinx, error: Exception | None) -> None:
     if error is not None or app.builder.format != "html":
         return
     static = Path(app.outdir, "_static")
+    (static / "practise").mkdir(parents=True, exist_ok=True)
     for slug in pages(app.env):
         shutil.copyfile(released(slug), static / "practise" / f"{slug}.ipynb")
         learner_zip.build([slug], static / "practise" / f"{slug}.zip")
