@@ -20,7 +20,7 @@ import numpy as np
 from lib import validate
 from lib.activations import softmax, softmax_backward
 from lib.cell import Params
-from lib.losses import length_mask
+from lib.masks import padded_steps
 from lib.scores import Score, einsum
 
 
@@ -71,11 +71,10 @@ def key_mask(
     T: int, N: int, lengths: np.ndarray | None = None, mask: np.ndarray | None = None
 ) -> np.ndarray | None:
     """Join the lengths of the keys and a mask: booleans (…, N, T), or ``None``."""
-    lengths = validate.lengths(lengths, T, N)
-    if lengths is None:
+    live = padded_steps(lengths, T, N)
+    if live is None:
         return mask
-    real = (length_mask(lengths, T) > 0).T
-    return real if mask is None else real & mask
+    return live.T if mask is None else live.T & mask
 
 
 def causal_mask(steps: int) -> np.ndarray:

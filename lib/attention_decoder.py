@@ -14,7 +14,7 @@ from lib.attention import AttendCache, Attention, Store, store, values_backward
 from lib.bidirectional import as_layer
 from lib.cell import Cell, Layer, Params, State, require_causal
 from lib.encoder_decoder import EncoderDecoder
-from lib.losses import length_mask
+from lib.masks import live_steps
 from lib.scores import Dot
 from lib.writer import (
     Bridge,
@@ -148,7 +148,6 @@ class AttentionDecoder:
         seen, initial = self.begin(params, memory)
         N = len(memory.context)
         T, _, _ = validate.array("inputs", inputs, ("T", N, self.token_size)).shape
-        lengths = validate.lengths(lengths, T, N)
         layer, state = as_layer(self.decoder), initial
         hs, steps = [], []
         for y in inputs:
@@ -158,9 +157,7 @@ class AttentionDecoder:
             h, state, cache = layer.forward(params.decoder, x, before)
             hs.append(h)
             steps.append((attend, cache, before))
-        live = np.ones((T, N, 1), bool)
-        if lengths is not None:
-            live = length_mask(lengths, T)[..., None] > 0
+        live = live_steps(lengths, T, N)[..., None]
         weights = np.concatenate([attend.weights for attend, _, _ in steps])
         out = np.where(live, np.concatenate(hs), 0)
         alpha = np.where(live, weights, 0)

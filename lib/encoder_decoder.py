@@ -20,6 +20,7 @@ from lib.bidirectional import as_layer
 from lib.cell import Cell, Layer, Params, State, require_causal
 from lib.dense import Affine, embed, embed_backward
 from lib.endings import Ending, EndSymbol, Predictions, loss
+from lib.masks import padded_steps
 from lib.networks import Output, OutputParams
 from lib.writer import ContextDecoder, Memory, Writer, hidden, hidden_backward
 
@@ -343,5 +344,5 @@ def _symbols(
     validate.shape(name, value, ("T", batch))
     T, N = np.shape(value)
     lengths = validate.lengths(lengths, T, N)
-    live = None if lengths is None else np.arange(T)[:, None] < lengths
+    live = padded_steps(lengths, T, N)
     return validate.integers(name, value, (T, N), 0, size - 1, live), lengths

@@ -14,7 +14,7 @@ from lib.activations import softmax_backward
 from lib.attention import masked_softmax, store
 from lib.bidirectional import as_layer
 from lib.cell import Cell, Layer, Params
-from lib.losses import length_mask
+from lib.masks import live_steps
 from lib.scores import einsum
 
 
@@ -226,9 +226,7 @@ class HierarchicalAttention:
         D = self.words.input_size
         T, L, N, _ = validate.floating("xs", xs, ("T", "L", "N", D)).shape
         sentence_lengths = validate.lengths(sentence_lengths, L, N, "sentence_lengths")
-        real = np.ones((L, N), bool)
-        if sentence_lengths is not None:
-            real = length_mask(sentence_lengths, L) > 0
+        real = live_steps(sentence_lengths, L, N)
         word_lengths = np.full((L, N), T) if word_lengths is None else word_lengths
         word_lengths = validate.integers("word_lengths", word_lengths, (L, N), 1, T, real)
         flat_lengths = word_lengths.reshape(L * N)

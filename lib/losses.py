@@ -11,6 +11,7 @@ import numpy as np
 
 from lib import validate
 from lib.activations import log_softmax, sigmoid
+from lib.masks import live_steps
 
 
 def _weights(
@@ -42,7 +43,7 @@ def length_mask(lengths: np.ndarray, steps: int) -> np.ndarray:
     Equations: rnn-mask.
     """
     lengths = validate.integers("lengths", lengths, ("N",), 1, steps)
-    return (np.arange(steps)[:, None] < lengths).astype(np.float64)
+    return live_steps(lengths, steps, len(lengths)).astype(np.float64)
 
 
 def _door(name: str, value: np.ndarray, last: tuple[str, ...]) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from lib import initializers, validate
 from lib.attention import Attention, AttentionCache, causal_mask, check_mask, store
 from lib.cell import Params, State
 from lib.dense import Affine, affine, affine_backward, affine_init
-from lib.losses import length_mask
+from lib.masks import live_steps
 from lib.scores import NoParams, ScaledDot, Score, einsum
 
 
@@ -333,10 +333,7 @@ class SelfAttention:
         Equations: attention-self, attention-causal-mask.
         """
         T, N, _ = validate.floating("xs", xs, ("T", "N", self.input_size)).shape
-        live = np.ones((T, N, 1), bool)
-        lengths = validate.lengths(lengths, T, N)
-        if lengths is not None:
-            live = length_mask(lengths, T)[..., None] > 0
+        live = live_steps(lengths, T, N)[..., None]
         xs = validate.finite("xs", xs, xs.shape, live[..., 0])
         mask = causal_mask(T) if self.causal else None
         ys, weights, inner = self.attention.forward(params, xs, xs, lengths, mask)
