@@ -41,9 +41,15 @@ def put(folder: Path, chapter: str, taken: gather.Taken) -> str:
         (staged / before.name).write_bytes(content)
         if taken.timestamp:
             (staged / timestamps.TIMESTAMP).write_text(taken.timestamp, encoding="ascii")
+        retired = Path(scratch) / "old"
         if os.path.lexists(folder):
-            folder.rename(Path(scratch) / "old")
-        staged.rename(folder)
+            folder.rename(retired)
+        try:
+            staged.rename(folder)
+        except BaseException:
+            if os.path.lexists(retired):
+                retired.rename(folder)
+            raise
     return state
 
 
