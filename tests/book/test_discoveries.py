@@ -20,6 +20,15 @@ class Hand:
     def handle(self, name: str) -> Locator:
         return self.figure.locator(f"[data-handle='{name}']")
 
+    def box(self, handle: str) -> dict[str, float]:
+        """Return where a handle stands, in the middle of the window."""
+        self.handle(handle).evaluate(
+            "e => e.scrollIntoView({block: 'center', behavior: 'instant'})"
+        )
+        box = self.handle(handle).bounding_box()
+        assert box is not None
+        return dict(box)
+
     def press(self, handle: str, *keys: str) -> None:
         self.handle(handle).focus()
         for key in keys:
@@ -27,13 +36,11 @@ class Hand:
 
     def point(self, handle: str, x: float, y: float) -> None:
         """Click at a place of a handle, given in parts of its width and height."""
-        box = self.handle(handle).bounding_box()
-        assert box is not None
+        box = self.box(handle)
         self.page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
 
     def tap(self, handle: str, x: float, y: float) -> None:
-        box = self.handle(handle).bounding_box()
-        assert box is not None
+        box = self.box(handle)
         self.page.touchscreen.tap(box["x"] + x * box["width"], box["y"] + y * box["height"])
 
     def slide(self, name: str, *keys: str) -> None:
@@ -203,8 +210,7 @@ def test_receptive_fields(hand: Hand) -> None:
     for convolutions, least in ((1, 4), (2, 9), (6, 49), (7, 64)):
         hand.slide("layers", "Home", *["ArrowRight"] * (convolutions - 1))
         assert hand.found(everywhere)[0] == least
-    box = hand.handle("output").bounding_box()
-    assert box is not None
+    box = hand.box("output")
     hand.page.mouse.move(box["x"] + 0.95 * box["width"], box["y"] + 0.05 * box["height"])
     assert hand.found(place)[:2] == [1, 8]
 

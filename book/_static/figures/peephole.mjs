@@ -39,9 +39,8 @@ const cell = (state, rows, view) => {
           "threshold",
           { label: "Threshold of f and o", value: at, min: 0, max: MOST, says: `C = ${fixed(at)}` },
           rect(LEFT, level(at) - 13, T * STEP, 26, { class: "grip clear" }) +
-            segment(LEFT, level(at), x(T), level(at), { class: "threshold" }) +
-            text(x(T), 13, `threshold −bᵒ / pᵒ = ${fixed(at)}`, { class: "readout end" }),
-        );
+            segment(LEFT, level(at), x(T), level(at), { class: "threshold" }),
+        ) + text(x(T), 13, `threshold −bᵒ / pᵒ = ${fixed(at)}`, { class: "readout end" });
   return panel(
     "Cell state C of forty steps",
     340,

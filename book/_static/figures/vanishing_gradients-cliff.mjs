@@ -50,7 +50,7 @@ const plane = (state, run, view) => {
   const start = inside(state.start);
   return panel(
     "The loss over weight and bias, fuller where it is larger, and the run from the start",
-    340,
+    348,
     TOP + SIZE + 22,
     text(LEFT, 13, "loss, fuller where larger; w →, b ↑", { class: "name" }) +
       rect(LEFT, TOP, SIZE, SIZE, { class: "field" }) +
@@ -97,7 +97,7 @@ const cut = (state, run) => {
   const own = loss(state.start, state.steps).loss;
   return panel(
     "The loss along the dotted line, and the loss of each update",
-    340,
+    348,
     TOP + SIZE + 22,
     text(LEFT, 13, `loss along the dotted line, w = ${fixed(state.start[0], 1)}`, { class: "name" }) +
       rect(LEFT, TOP, SIZE, 130, { class: "field" }) +
