@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from lib import validate
+from lib import tree, validate
 from lib.activations import softmax
 from lib.cell import Layer, State, require_causal
 from lib.data import one_hot
@@ -101,9 +101,10 @@ def generate(
         validate.integers("end", np.asarray(end), (), 0, network.output_size - 1)
     lengths, over = np.zeros(len(token), int), np.zeros(len(token), bool)
     written: list[np.ndarray] = []
+    dtype = tree.leaves(params)[0].dtype
     while len(written) < steps and not over.all():
         logits, state, _ = network.forward(
-            params, one_hot(token[None], network.input_size), state, None
+            params, one_hot(token[None], network.input_size, dtype), state, None
         )
         drawn = sample(logits[0], rng, temperature)
         token = drawn if end is None else np.where(over, end, drawn)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import lib
+from lib import tree
 from lib.bidirectional import Bidirectional
 from lib.bptt import Checkpointed, Recurrent, Truncated
 from lib.cell import Cell, causal
@@ -90,6 +91,17 @@ def test_masks_of_a_stack_take_its_precision():
     masks = layer.dropout_masks(np.random.default_rng(0), 0.5, 4, 3, on_input=True)
     assert masks[0].dtype == np.float64
     checks.assert_float32_kept(layer, ex, masks=masks)
+
+
+def test_a_network_of_single_precision_writes():
+    network = ManyToMany(Recurrent(LSTM(4, 6)), Output(6, 4))
+    double = network.init(np.random.default_rng(0))
+    single = tree.tree_map(lambda leaf: leaf.astype(np.float32), double)
+    wrote = [
+        generate(network, params, np.zeros(2, int), 5, np.random.default_rng(0), 0)[0]
+        for params in (single, double)
+    ]
+    np.testing.assert_array_equal(*wrote)
 
 
 def test_layers_say_whether_they_look_ahead():
