@@ -3,7 +3,10 @@
 MathJax runs in V8, which the package ``mini_racer`` brings, on a document of its own without
 a browser. What it makes is HTML for the eye, from the fonts of ``_static/mathjax``, and
 MathML for screen readers. An equation that MathJax does not understand is a warning, and so
-the end of a strict build.
+the end of a strict build. Its size is that of its letters in ``book.css``, not of the font
+around it, as it would be if a browser typeset it.
+
+``vendor/mathjax`` is npm's package ``mathjax`` 3.2.2, as it is below ``es5/``.
 """
 
 import functools

@@ -2,7 +2,8 @@
 
 ``baseurl`` in ``_config.yml`` is the address where the book is published. Cards and sitemap
 want full addresses; without it they hold relative ones, which is the best that a book
-that does not know its place can do.
+that does not know its place can do. A description is the first plain paragraph of the section
+*Why*, or of the page.
 """
 
 import re

@@ -1,14 +1,20 @@
 // A region that scrolls sideways must be reachable from the keyboard; one that does not, need not.
+// It says at which sides more is to be seen: data-more, which the style sheet fades.
 (() => {
   const selector =
     ".scroll, .highlight pre, .cell_output pre, .pst-scrollable-table-container, .output.text_html, " +
     "mjx-container[display]";
+  const more = (region) => {
+    const rest = region.scrollWidth - region.clientWidth - region.scrollLeft;
+    return [region.scrollLeft > 1 && "left", rest > 1 && "right"].filter(Boolean).join(" ");
+  };
   const update = () => {
     const regions = [...document.querySelectorAll(selector)];
     // All are measured before any is changed, so that the page is laid out once.
-    const scrolls = regions.map((region) => region.scrollWidth > region.clientWidth + 1);
+    const found = regions.map(more);
     regions.forEach((region, k) => {
-      if (scrolls[k]) region.tabIndex = 0;
+      region.dataset.more = found[k];
+      if (found[k]) region.tabIndex = 0;
       else region.removeAttribute("tabindex");
     });
     document.documentElement.dataset.reachable = "done";
@@ -17,7 +23,24 @@
   window.addEventListener("load", later);
   window.addEventListener("resize", later);
   document.addEventListener("toggle", later, true);
+  const scrolled = ({ target }) => {
+    if (target.dataset?.more !== undefined) target.dataset.more = more(target);
+  };
+  document.addEventListener("scroll", scrolled, { capture: true, passive: true });
 })();
+
+// What is far from sight is laid out, a little at a time, when the reader's machine has nothing
+// else to do: a page that is printed, saved or captured whole has all its letters then.
+window.addEventListener("load", () => {
+  const waiting = [...document.querySelectorAll(".drawing, mjx-container[display] > mjx-math")];
+  const idle = window.requestIdleCallback ?? ((work) => window.setTimeout(work, 50));
+  const some = () => {
+    for (const element of waiting.splice(0, 8)) element.classList.add("laid-out");
+    if (waiting.length) idle(some);
+    else document.documentElement.dataset.laidOut = "all";
+  };
+  idle(some);
+});
 
 // What is copied holds an equation as the LaTeX that it was written in.
 document.addEventListener("copy", (event) => {

@@ -4,9 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
-import docstrings
+import directives
 import execution
-import library
 import pytest
 from jupyter_cache import get_cache
 from myst_nb.core.config import NbParserConfig
@@ -109,7 +108,7 @@ def test_equations_move_before_the_sections_and_become_links() -> None:
         "--------",
         ">>> 1",
     ]
-    docstrings.rearrange(None, "function", "f", None, None, lines)  # type: ignore[arg-type]
+    directives.rearrange(None, "function", "f", None, None, lines)  # type: ignore[arg-type]
     text = "\n".join(lines)
     assert "Equations: :equation:`rnn-state`, :equation:`rnn-output`." in text
     assert text.index("Equations:") < text.index("Raises")
@@ -119,13 +118,13 @@ def test_equations_move_before_the_sections_and_become_links() -> None:
 
 def test_field_with_a_colon_has_no_type() -> None:
     lines = ["What it keeps: the state |h| (N, H)."]
-    docstrings.rearrange(None, "attribute", "f", None, None, lines)  # type: ignore[arg-type]
+    directives.rearrange(None, "attribute", "f", None, None, lines)  # type: ignore[arg-type]
     assert lines == [r"What it keeps, the state \|h\| (N, H)."]
 
 
 def test_every_module_of_lib_is_documented_once() -> None:
-    there = {path.stem for path in library.LIB.glob("*.py") if not path.stem.startswith("_")}
-    chapters, support = library.modules("chapters"), library.modules("support")
+    there = {path.stem for path in directives.LIB.glob("*.py") if not path.stem.startswith("_")}
+    chapters, support = directives.modules("chapters"), directives.modules("support")
     assert sorted(chapters + support) == sorted(there)
     assert chapters[0] == "rnn"
 

@@ -153,6 +153,7 @@ def test_what_is_not_laid_out_yet_has_the_size_that_it_will_have(
 ) -> None:
     with browser.new_context(viewport={"width": width, "height": 800}) as context:
         page = context.new_page()
+        page.add_init_script("window.requestIdleCallback = () => 0")
         page.goto(f"file://{html}/{name}.html")
         settle(page)
         sizes = f"{LATE}.flatMap(e => [e.scrollWidth, e.getBoundingClientRect().height])"
@@ -161,6 +162,33 @@ def test_what_is_not_laid_out_yet_has_the_size_that_it_will_have(
         reached = page.evaluate(sizes)
         assert len(expected) > 40
         assert expected == pytest.approx(reached, abs=2)
+
+
+def test_page_is_laid_out_whole_with_its_fonts_when_nobody_scrolled(
+    browser: Browser, html: Path
+) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"file://{html}/book/attention.html")
+        page.wait_for_function("document.documentElement.dataset.laidOut === 'all'")
+        page.evaluate("document.fonts.ready")
+        late, missing = page.evaluate(
+            """() => {
+                 const seen = [...document.querySelectorAll('.drawing, .drawing *, mjx-math *')]
+                   .filter(e => e.checkVisibility());
+                 const used = new Set(seen.map(e => getComputedStyle(e).fontFamily)
+                   .flatMap(f => f.split(',').map(g => g.trim().replaceAll('"', ''))));
+                 const big = [...used].filter(f => /^(MJXTEX-S\\d|Drawing)/.test(f));
+                 const loaded = [...document.fonts].filter(f => f.status === 'loaded')
+                   .map(f => f.family.replaceAll('"', ''));
+                 return [
+                   [...document.querySelectorAll('.drawing, mjx-container[display] > mjx-math')]
+                     .filter(e => getComputedStyle(e).contentVisibility !== 'visible').length,
+                   big.filter(f => !loaded.includes(f))];
+               }"""
+        )
+        assert late == 0
+        assert missing == []
 
 
 @pytest.mark.parametrize("name", ["book/lstm", "book/attention"])

@@ -1,11 +1,11 @@
-"""The one style sheet: what it keeps, what it leaves out."""
+"""What a page loads: the one style sheet, what it keeps and what it leaves out; scripts."""
 
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import loading
 import pytest
-import stylesheet
 
 PAGE = """<html><head>
 <link rel="stylesheet" type="text/css" href="../_static/styles/theme.css?digest=1" />
@@ -44,8 +44,8 @@ def book(tmp_path: Path) -> Path:
 
 
 def one(book: Path, *named: str) -> str:
-    stylesheet.write(book, list(named))
-    return (book / "_static" / stylesheet.SHEET).read_text()
+    loading.write(book, list(named))
+    return (book / "_static" / loading.SHEET).read_text()
 
 
 @pytest.mark.parametrize(("rule", "kept"), RULES.items())
@@ -81,7 +81,7 @@ def test_page_names_the_one_sheet_and_its_digest(book: Path) -> None:
     (book / "_static" / "book.css").write_text(".used{top: 0}")
     one(book, "book.css")
     first = (book / "page.html").read_text()
-    assert stylesheet.re.search(r'_static/styles/course\.css\?v=[0-9a-f]{8}"', first)
+    assert loading.re.search(r'_static/styles/course\.css\?v=[0-9a-f]{8}"', first)
     (book / "_static" / "book.css").write_text(".used{top: 1px}")
     one(book, "book.css")
     assert (book / "page.html").read_text() != first
@@ -103,7 +103,7 @@ def test_broken_sheet_is_named(book: Path) -> None:
 
 
 def test_head_has_one_sheet_and_no_script_that_blocks() -> None:
-    sheet = stylesheet.OneSheet()
+    sheet = loading.OneSheet()
     head = PAGE + '<script src="../_static/doctools.js?v=1"></script><script>let a</script>'
     head += '<script src="../_static/documentation_options.js?v=1"></script>'
     new = sheet.lighten(head, "book/rnn")
@@ -129,7 +129,7 @@ def test_page_has_the_scripts_that_have_something_to_do(body: str, left: list[st
     names = ["_static/doctools.js?v=1", "_static/copybutton.js", "_static/design-tabs.js", None]
     scripts = [SimpleNamespace(filename=name) for name in names]
     context: dict[str, Any] = {"body": body, "script_files": scripts}
-    stylesheet.OneSheet().offer(None, "a", "", context, None)  # type: ignore[arg-type]
+    loading.OneSheet().offer(None, "a", "", context, None)  # type: ignore[arg-type]
     found = [
         s.filename and s.filename.split("/")[-1].split("?")[0] for s in context["script_files"]
     ]

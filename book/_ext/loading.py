@@ -1,14 +1,22 @@
-"""One small style sheet in place of a dozen, and scripts that do not hold up a page.
+"""What a page loads, and when.
 
-The theme and the extensions bring 550 kB of style sheets, most of it for things that no page
-of the book shows. At the end of a build, the sheets that the pages name are put together into
-one, less the rules that cannot apply: those whose selector asks for a class or an identifier
-that stands on no page and in no script.
+Nothing from another host: what Jupyter Book's parts would fetch is left out. One small style
+sheet in place of a dozen: the theme and the extensions bring 550 kB of them, most of it for
+things that no page of the book shows, so the rules are left out whose selector asks for a class
+or an identifier that stands on no page and in no script. Scripts do not hold up a page; images
+wait until they are near, and do not move the text when they come. What no page loads is left
+out of the book.
+
+And all files belong together. Since Sphinx writes pages and copies style sheets only when it
+takes a page for outdated, hashes of ``_static`` and ``_ext`` are part of the configuration: a
+changed style sheet writes every page again, a changed extension reads every page again.
 """
 
 import hashlib
 import os
 import re
+import shutil
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,7 +24,43 @@ from typing import Any
 import tinycss2
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.util.typing import ExtensionMetadata
+
+BOOK = Path(__file__).resolve().parent.parent
+FOREIGN = ("https://", "http://", "//")
+
+
+def digest(*paths: Path) -> str:
+    """Hash the contents of files."""
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(path.name.encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()
+
+
+def remember(app: Sphinx, config: Config) -> None:
+    """Make the contents of style sheets and extensions part of the configuration."""
+    static = sorted(path for path in (BOOK / "_static").rglob("*") if path.is_file())
+    config["course_static"] = digest(*static)
+    config["course_extensions"] = digest(
+        *sorted(path for path in (BOOK / "_ext").rglob("*") if path.suffix in (".py", ".js"))
+    )
+
+
+def drop_foreign(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Drop scripts and styles from other hosts: widgets' require.js, embed scripts and the like."""
+    for name in ("script_files", "css_files"):
+        context[name] = [
+            file
+            for file in context.get(name, [])
+            if not str(getattr(file, "filename", file) or "").startswith(FOREIGN)
+        ]
+
+
+# --- Style sheet and scripts --------------------------------------------------
 
 SHEET = "styles/course.css"  # in _static
 LINK = re.compile(r'<link\b[^>]*\bhref="([^"]*?_static/)([^"?]+\.css)[^"]*"[^>]*>\s*')
@@ -192,10 +236,81 @@ def write(html: Path, named: list[str]) -> None:
             path.write_text(new, encoding="utf-8")
 
 
+# --- Images, and what nothing loads -------------------------------------------
+
+IMAGE = re.compile(
+    r'<img (?![^>]*\bloading=)([^>]*\bsrc="[^"]*_images/([^"]+\.(?:png|svg))"[^>]*)>'
+)
+# Of _static: source maps, icons that book.css draws, texts for tooltips in 47 languages, templates.
+UNUSED = (
+    "scripts/*.map",
+    "styles/*.map",
+    "scripts/fontawesome.js*",
+    "vendor/fontawesome/webfonts/*.ttf",
+    "vendor/fontawesome/webfonts/fa-[!s]*",
+    "locales",
+    "*.html",
+)
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Read width and height in pixels from the head of a PNG, or of an SVG by matplotlib."""
+    header = path.read_bytes()[:1000]
+    if header.startswith(b"\x89PNG\r\n\x1a\n"):
+        width, height = struct.unpack(">II", header[16:24])
+        return width, height
+    if points := re.search(rb'<svg [^>]*width="([\d.]+)pt" height="([\d.]+)pt"', header):
+        return round(float(points[1]) * 4 / 3), round(float(points[2]) * 4 / 3)
+    raise ValueError(f"path: expected a PNG, or an SVG with its size in points, got {path.name}")
+
+
+def finish_body(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Give every plot its size in pixels, let the browser load it late, and mend roles."""
+    if "body" not in context:
+        return
+    sources = {name: path for path, name in app.builder.images.items()}
+
+    def add(match: re.Match[str]) -> str:
+        source = sources.get(match[2])
+        size = ""
+        if source and "style=" not in match[1] and "width=" not in match[1]:
+            width, height = picture_size(Path(app.srcdir, source))
+            size = f'width="{width}" height="{height}" '
+        return f'<img loading="lazy" decoding="async" {size}{match[1]}>'
+
+    body = IMAGE.sub(add, context["body"])
+    # The role that docutils gives to a reference is deprecated, and wrong in its list.
+    body = body.replace('role="doc-biblioentry"', 'role="listitem"')
+    # A folded cell is named by what is written on it.
+    context["body"] = body.replace(' aria-label="Toggle hidden content"', "")
+
+
+def prune(app: Sphinx, error: Exception | None) -> None:
+    """Remove what no page loads."""
+    if error is not None or app.builder.format != "html":
+        return
+    for pattern in UNUSED:
+        for path in Path(app.outdir, "_static").glob(pattern):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Register the events, the last after others have written their sheets."""
+    """Register the events: what drops foreign files after all others have added theirs, and
+    what writes the style sheet after others have written their own."""
+    app.add_config_value("course_static", "", "html")
+    app.add_config_value("course_extensions", "", "env")
+    app.add_config_value("comments_config", {}, "html")  # Jupyter Book always passes it
     sheet = OneSheet()
+    app.connect("config-inited", remember)
+    app.connect("html-page-context", finish_body)
     app.connect("html-page-context", sheet.offer)
+    app.connect("html-page-context", drop_foreign, priority=990)
+    app.connect("build-finished", prune)
     app.connect("build-finished", sheet.write, priority=600)
     # What one process writes, another would not know of.
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": False}
