@@ -335,18 +335,3 @@ def test_the_fade_is_where_more_is_to_be_seen(browser: Browser, html: Path) -> N
         for left, sides in ((40, "left right"), (10_000, "left"), (0, "right")):
             handle.evaluate("(e, left) => { e.scrollLeft = left; }", left)
             page.wait_for_function("([e, sides]) => e.dataset.more === sides", arg=[handle, sides])
-
-
-@pytest.mark.parametrize("name", ["book/rnn", "book/vanishing_gradients"])
-def test_code_of_a_hundred_columns_fits_a_wide_window(
-    browser: Browser, html: Path, name: str
-) -> None:
-    with browser.new_context(viewport={"width": 1400, "height": 900}) as context:
-        page = context.new_page()
-        page.goto(f"file://{html}/{name}.html")
-        settle(page)
-        cut = page.evaluate(
-            """() => [...document.querySelectorAll('.bd-article .highlight pre')]
-                 .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1).length"""
-        )
-        assert cut == 0
