@@ -19,6 +19,7 @@ import pytest
 from grading import batch, workers
 from grading.__main__ import main
 from grading.assignment import CourseError
+from grading.bubblewrap import SandboxUnusable
 
 FAST = "\nc.Isolate.call_seconds = 3\nc.Isolate.cell_seconds = 3\n"
 
@@ -365,3 +366,25 @@ def test_a_submission_that_ends_its_worker_costs_nobody_else(
     reasons = {row.student: row.reason for row in report.rows}
     assert reasons["ada"] == reasons["eve"] == "graded"
     assert reasons["bob"].startswith("grading it failed")
+
+
+def test_workers_that_cannot_work_end_the_batch(
+    course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for k in range(6):
+        small.submit(course, f"learner{k}", small.answer(small.released(course)))
+    pools: list[int] = []
+
+    def pool(
+        self: workers.Workers, assignment: Any, waiting: Any, jobs: int
+    ) -> Generator[Any, None, list[Any]]:
+        pools.append(len(waiting))
+        taken = [waiting.popleft() for _ in range(len(waiting))]
+        yield from ()
+        return taken
+
+    monkeypatch.setattr(workers.Workers, "_pool", pool)
+    with pytest.raises(SandboxUnusable, match="3 processes in a row ended"):
+        batch.grade(batch.Course(course), small.NAME, jobs=2)
+    assert pools == [6, 1, 1, 1]
+    assert {mark[0] for entry in marks(course).values() for mark in entry.values()} == {None}
