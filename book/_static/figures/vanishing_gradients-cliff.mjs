@@ -61,7 +61,7 @@ const plane = (state, run, view) => {
       path(line()(shown.map(([w, b]) => [x(w), y(b)])), { class: "curve loss-line" }) +
       shown.map(([w, b]) => element("circle", { cx: x(w), cy: y(b), r: 2.2, class: "loss" })).join("") +
       element("circle", { cx: x(shown[UPDATES][0]), cy: y(shown[UPDATES][1]), r: 5, class: "end-mark" }) +
-      (away > 0 ? text(LEFT + 8, TOP + SIZE - 10, `left the map at update ${away}`, { class: "readout" }) : "") +
+      text(LEFT + 8, TOP + SIZE - 10, away > 0 ? `left the map at update ${away}` : "", { class: "readout" }) +
       handle(
         view,
         "start",
