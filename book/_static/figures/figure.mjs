@@ -53,7 +53,7 @@ export const path = (d, values = {}) => element("path", { d, ...values });
 // An arrow from a to b, stopping `gap` before it.
 export const arrow = ([x1, y1], [x2, y2], values = {}, gap = 0) => {
   const length = Math.hypot(x2 - x1, y2 - y1);
-  if (length < gap + 1) return "";
+  if (length < gap + 1) return element("g", values);
   const [ux, uy] = [(x2 - x1) / length, (y2 - y1) / length];
   const [tx, ty] = [x2 - gap * ux, y2 - gap * uy];
   const [bx, by] = [tx - 8 * ux, ty - 8 * uy];
