@@ -398,6 +398,7 @@ def test_beam(call: Callable[..., Any], width: int, penalty: float) -> None:
         best = found["ended"][found["best"]]
         assert best["written"] == expected.tokens[:, 0].tolist()
         assert close(best["total"], expected.log_likelihood[0])
+        assert close(best["score"], best["total"] / len(best["written"]) ** penalty)
 
 
 def test_dates(call: Callable[..., Any]) -> None:
