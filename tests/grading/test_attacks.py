@@ -525,7 +525,10 @@ def test_long_lines_do_not_hold_up_feedback(grader: Grader) -> None:
     assert max(len(line) for source in sources for line in source.split("\n")) < 600
 
 
-SETTING = 'c.FileNameCollectorPlugin.named_regexp = r".*?/extracted/[^/]+/(?P<student_id>[^/_]+)_.*(?P<file_id>rnn)[^/]*\\.ipynb"'
+SETTING = (
+    'c.FileNameCollectorPlugin.named_regexp = r".*?/extracted/[^/]+/'
+    r'(?P<student_id>[^/_]+)_.*(?P<file_id>rnn)[^/]*\.ipynb"'
+)
 
 
 @pytest.mark.parametrize("greedy", [False, True])
@@ -545,7 +548,10 @@ def test_one_learners_zip_cannot_hand_in_for_another(course: Path, greedy: bool)
     with zipfile.ZipFile(folder / "class.zip", "w") as archive:
         archive.writestr("ada_1_2_tiny.ipynb", json.dumps(small.answer(release)))
         archive.writestr("mal_3_4_work.zip", forged.getvalue())
-    small.run_nbgrader(course, "zip_collect", small.NAME, "--force")
+    try:
+        small.run_nbgrader(course, "zip_collect", small.NAME, "--force")
+    except SystemExit as skipped:
+        assert skipped.code == 3  # it lists what it left
     report = batch.grade(batch.Course(course), small.NAME, jobs=1)
     scores = {row.student: row.score for row in report.rows}
     assert scores == {"ada": 9.0, "mal": 6.0}
