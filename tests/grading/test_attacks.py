@@ -4,6 +4,7 @@ In most attacks ``double`` is wrong, and the attack tries to have it count all t
 ``total`` and ``last`` are right and must keep their points.
 """
 
+import contextlib
 import dataclasses
 import io
 import itertools
@@ -548,10 +549,9 @@ def test_one_learners_zip_cannot_hand_in_for_another(course: Path, greedy: bool)
     with zipfile.ZipFile(folder / "class.zip", "w") as archive:
         archive.writestr("ada_1_2_tiny.ipynb", json.dumps(small.answer(release)))
         archive.writestr("mal_3_4_work.zip", forged.getvalue())
-    try:
+    # it lists what it left, with a status of its own
+    with pytest.raises(SystemExit, match="3") if greedy else contextlib.nullcontext():
         small.run_nbgrader(course, "zip_collect", small.NAME, "--force")
-    except SystemExit as skipped:
-        assert skipped.code == 3  # it lists what it left
     report = batch.grade(batch.Course(course), small.NAME, jobs=1)
     scores = {row.student: row.score for row in report.rows}
     assert scores == {"ada": 9.0, "mal": 6.0}
