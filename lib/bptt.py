@@ -8,6 +8,7 @@ the next chunk, and start each backward pass without ``dstate``. That is the gra
 """
 
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import unwrap
@@ -324,6 +325,10 @@ class Truncated(Wrapper):
         return dparams, dxs, dinitial
 
 
+def _digest(array: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(array))
+
+
 class CheckpointedCache(NamedTuple):
     """What a checkpointed pass keeps: no step's cache."""
 
@@ -335,6 +340,8 @@ class CheckpointedCache(NamedTuple):
     """Lengths (N,), or ``None`` where all are T."""
     every: int
     """Steps of a segment."""
+    digest: int
+    """Of the inputs: a copy of them would take the memory that is saved."""
 
 
 @dataclass(frozen=True)
@@ -387,7 +394,7 @@ class Checkpointed(Wrapper):
             starts.append(tree.tree_map(np.copy, state))
             piece = slice(first, first + every)
             ys[piece], state, _ = self._segment(params, xs[piece], state, lengths, first)
-        return ys, state, CheckpointedCache(xs, starts, lengths, every)
+        return ys, state, CheckpointedCache(xs, starts, lengths, every, _digest(xs))
 
     def backward(
         self,
@@ -398,9 +405,18 @@ class Checkpointed(Wrapper):
     ) -> tuple[Params, np.ndarray, State]:
         """Carry ``dys`` (T, N, H) back, segment by segment: dparams, dxs (T, N, D), dstate.
 
+        Raises
+        ------
+        ValueError
+            Where the inputs were changed since the forward pass, which is run again here.
+
         Equations: bptt-checkpointing.
         """
-        xs, starts, lengths, every = cache
+        xs, starts, lengths, every, digest = cache
+        if _digest(xs) != digest:
+            raise ValueError(
+                "xs: expected the inputs of the forward pass, got others in their place"
+            )
         T, N, _ = xs.shape
         live = padded_steps(lengths, T, N)
         dys = validate.array("dys", dys, (T, N, self.output_size), live, xs.dtype)

@@ -229,6 +229,16 @@ def test_checkpoints_keep_the_states_at_the_starts_of_segments():
     checks.assert_same(tuple(kept), (ex.state.h, hs[3], hs[7], hs[11]))
 
 
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+def test_checkpoints_refuse_inputs_that_were_changed_in_between(lengths):
+    ex, layer = checks.example(RNN(D, H), T, N), Checkpointed(Recurrent(RNN(D, H)))
+    _, _, cache = layer.forward(ex.params, ex.xs, ex.state, lengths)
+    layer.backward(ex.params, cache, ex.dys, ex.dstate)
+    cache.xs[0, 0, 0] += 1
+    with pytest.raises(ValueError, match="xs: expected the inputs of the forward pass"):
+        layer.backward(ex.params, cache, ex.dys, ex.dstate)
+
+
 # Wrappers alike
 
 

@@ -126,6 +126,38 @@ def test_float32_stays_and_nothing_is_shared():
     close(back, kept)
 
 
+LAYOUTS = {
+    "negative strides": lambda a: a[::-1].copy()[::-1],
+    "column order": lambda a: np.asfortranarray(a),
+    "every other": lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
+    "other byte order": lambda a: a.astype(a.dtype.newbyteorder()),
+    "read-only": lambda a: np.frombuffer(a.tobytes(), a.dtype).reshape(a.shape),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_any_layout_in_memory_gives_the_same_module(kind, layout):
+    net = build(KINDS[kind], 3, 4, 2, True)
+    rng = np.random.default_rng(0)
+    params, state = net.init(rng), checks.normal(rng, net.initial_state(2))
+    laid = tree.tree_map(LAYOUTS[layout], params)
+    close(bridge.from_torch(bridge.to_torch(net, laid)).params, params)
+    there = bridge.state_to_torch(net, tree.tree_map(LAYOUTS[layout], state))
+    close(bridge.state_from_torch(net, there), state)
+    listed = list(there) if isinstance(there, tuple) else [there]
+    close(bridge.state_from_torch(net, listed), state)
+
+
+def test_a_precision_that_numpy_lacks_is_refused():
+    module = torch.nn.LSTM(3, 4, dtype=torch.bfloat16)
+    with pytest.raises(ValueError, match=r"tensor: expected float32 or float64, got torch\.bfloat16"):
+        bridge.from_torch(module)
+    state = (torch.zeros(1, 2, 4, dtype=torch.bfloat16),) * 2
+    with pytest.raises(ValueError, match=r"got torch\.bfloat16"):
+        bridge.state_from_torch(LSTM(3, 4), state)
+
+
 def test_a_cell_and_a_stack_of_one_convert_too():
     rng = np.random.default_rng(0)
     for net in (GRU(3, 4, reset_after=True), Stacked([RNN(3, 4)])):
