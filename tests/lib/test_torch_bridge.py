@@ -151,7 +151,7 @@ def test_any_layout_in_memory_gives_the_same_module(kind, layout):
 
 def test_a_precision_that_numpy_lacks_is_refused():
     module = torch.nn.LSTM(3, 4, dtype=torch.bfloat16)
-    with pytest.raises(ValueError, match=r"tensor: expected float32 or float64, got torch\.bfloat16"):
+    with pytest.raises(ValueError, match=r"expected float32 or float64, got torch\.bf"):
         bridge.from_torch(module)
     state = (torch.zeros(1, 2, 4, dtype=torch.bfloat16),) * 2
     with pytest.raises(ValueError, match=r"got torch\.bfloat16"):
