@@ -326,7 +326,7 @@ class Truncated(Wrapper):
 
 
 def _digest(array: np.ndarray) -> int:
-    return zlib.crc32(np.ascontiguousarray(array))
+    return zlib.crc32(np.ascontiguousarray(array).data)
 
 
 class CheckpointedCache(NamedTuple):
