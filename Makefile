@@ -27,7 +27,7 @@ export JUPYTER_DATA_DIR := $(CURDIR)/_build/home/jupyter/data
 export JUPYTER_RUNTIME_DIR := $(CURDIR)/_build/home/jupyter/runtime
 export MPLCONFIGDIR := $(CURDIR)/_build/home/matplotlib
 export PYTHONUTF8 := 1
-unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP MATPLOTLIBRC
+unexport PYTHONHOME PYTHONSTARTUP MATPLOTLIBRC
 
 # Small matrix products are faster on one thread, and tests run side by side.
 export OMP_NUM_THREADS := 1

@@ -104,7 +104,7 @@ class ManyToMany(Wrapper):
     """Many-to-many, hidden→hidden: a recurrent layer and logits at every step.
 
     It is a :class:`lib.cell.Layer` itself. With ``xs`` the one-hot targets of the step
-    before (see :func:`shift`) it is the network of zero-length input, a language model.
+    before (see :func:`lib.writing.shift`) it is the network of zero-length input, a language model.
 
     Parameters
     ----------

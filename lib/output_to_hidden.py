@@ -178,7 +178,7 @@ class OutputToHidden:
         params : OutputToHiddenParams
         xs : array (T, N, D)
         previous : array (T, N, K)
-            y^(t−1), one-hot: see :func:`shift` and :func:`lib.data.one_hot`.
+            y^(t−1), one-hot: see :func:`lib.writing.shift` and :func:`lib.data.one_hot`.
         lengths : integers (N,), optional
 
         Equations: rnn-teacher-forcing.

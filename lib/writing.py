@@ -60,8 +60,8 @@ def generate(
     Parameters
     ----------
     network : Layer
-        From one-hot inputs to logits, both of K classes: a :class:`ManyToMany`, with a
-        :class:`VectorInput` in it for one-to-many.
+        From one-hot inputs to logits, both of K classes: a :class:`lib.networks.ManyToMany`,
+        with a :class:`lib.networks.VectorInput` in it for one-to-many.
     params : its parameters
     seed : integers (N,)
         y^(0), the first input.
