@@ -8,6 +8,9 @@ torch   the same layer of torch.nn, eager; its gradients are compared with ours 
 scan    lib without kernels: `lib.bptt.scan`, the cells' equations step by step
 floor   the matrix products alone, the input's for all steps at once, written to kept buffers
 
+With ``--against FOLDER``, the library of another checkout takes its turns too, and the last
+column is its time over ours.
+
 BENCH_THREADS=1 in the environment measures with one thread in place of two.
 
 Times are medians of several rounds, on a machine that should do nothing else. After the table:
@@ -16,8 +19,11 @@ steps, with and without checkpoints.
 """
 
 import argparse
+import importlib
 import os
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 THREADS = int(os.environ.get("BENCH_THREADS", "2"))
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -63,6 +69,7 @@ class Row(NamedTuple):
     torch: float | None
     scan: float
     floor: float
+    before: float | None
 
 
 class Scanned(Recurrent):
@@ -82,6 +89,58 @@ def layers(D: int, H: int, kind: type[Recurrent] = Recurrent) -> dict[str, Layer
         "stacked": Stacked([kind(LSTM(D, H)), kind(LSTM(H, H))]),
         "bidirectional": Bidirectional(kind(LSTM(D, H)), kind(LSTM(D, H))),
     }
+
+
+MODULES = ("tree", "bptt", "rnn", "lstm", "gru", "peephole", "deep", "bidirectional")
+
+
+def library(folder: Path) -> dict[str, Any]:
+    """Import the library of another checkout beside this one; return its names.
+
+    Raises
+    ------
+    SystemExit
+        Where there is none.
+    """
+
+    def loaded() -> list[str]:
+        return [name for name in sys.modules if name.split(".")[0] == "lib"]
+
+    if not (folder / "lib" / "bptt.py").is_file():
+        raise SystemExit(f"--against: expected a checkout with a folder lib, got {folder}")
+    ours = {name: sys.modules.pop(name) for name in loaded()}
+    sys.path.insert(0, str(folder.resolve()))
+    names: dict[str, Any] = {}
+    for module in MODULES:
+        names |= vars(importlib.import_module(f"lib.{module}"))
+    sys.path.pop(0)
+    for name in loaded():
+        del sys.modules[name]
+    sys.modules |= ours
+    return names
+
+
+def other_layer(names: dict[str, Any], name: str, D: int, H: int) -> Layer:
+    """Make an architecture of another checkout's library."""
+    cells = {"rnn": "RNN", "gru": "GRU", "peephole": "PeepholeLSTM"}
+    options = {"reset_after": True} if name == "gru" else {}
+
+    def run(size: int) -> Any:
+        return names["Recurrent"](names[cells.get(name, "LSTM")](size, H, **options))
+
+    if name == "stacked":
+        return names["Stacked"]([run(D), run(H)])
+    return names["Bidirectional"](run(D), run(D)) if name == "bidirectional" else run(D)
+
+
+def translated(like: Any, params: Any) -> Any:
+    """Put parameters into the types of another checkout's library."""
+    if not isinstance(like, tuple):
+        return params
+    fields = getattr(like, "_fields", None)
+    if fields is None:
+        return tuple(translated(a, b) for a, b in zip(like, params, strict=True))
+    return type(like)(*(translated(getattr(like, f), getattr(params, f)) for f in fields))
 
 
 def example(layer: Layer, T: int, N: int) -> tuple[Any, np.ndarray, np.ndarray]:
@@ -118,6 +177,17 @@ def our_step(layer: Layer, params: Any, xs: np.ndarray, dys: np.ndarray) -> Step
         ys, _, cache = layer.forward(params, xs)
         dparams, dxs, _ = layer.backward(params, cache, dys)
         return [ys, dxs, *gradients(layer, dparams)]
+
+    return step
+
+
+def plain_step(layer: Layer, params: Any, xs: np.ndarray, dys: np.ndarray) -> Step:
+    """Make a step that returns outputs and input gradient alone, whatever types it gives."""
+
+    def step() -> list[np.ndarray]:
+        ys, _, cache = layer.forward(params, xs)
+        _, dxs, _ = layer.backward(params, cache, dys)
+        return [ys, dxs]
 
     return step
 
@@ -232,7 +302,9 @@ def take_turns(programs: dict[str, Callable[[], Any]], rounds: int) -> dict[str,
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def measure(name: str, size: tuple[int, int, int, int], rounds: int) -> Row:
+def measure(
+    name: str, size: tuple[int, int, int, int], rounds: int, before: dict[str, Any] | None
+) -> Row:
     """Check that the programs agree, then time them."""
     T, N, D, H = size
     layer = layers(D, H)[name]
@@ -242,14 +314,19 @@ def measure(name: str, size: tuple[int, int, int, int], rounds: int) -> Row:
         "torch": torch_step(name, layer, params, xs, dys),
         "scan": our_step(layers(D, H, Scanned)[name], params, xs, dys),
     }
+    if before is not None:
+        old = other_layer(before, name, D, H)
+        theirs = translated(old.init(np.random.default_rng(0)), params)
+        others["before"] = plain_step(old, theirs, xs, dys)
     programs: dict[str, Callable[[], Any]] = {"ours": ours}
     for other, program in others.items():
         if program is not None:
-            agree(f"{name} {other}", ours(), program())
+            given = program()
+            agree(f"{name} {other}", ours()[: len(given)], given)
             programs[other] = program
     programs["floor"] = floor_step(layer, params, xs)
     seconds = take_turns(programs, rounds)
-    return Row(name, size, seconds["ours"], seconds.get("torch"), seconds["scan"], seconds["floor"])
+    return Row(name, size, *map(seconds.get, ("ours", "torch", "scan", "floor", "before")))  # type: ignore[arg-type]
 
 
 def geometric_mean(values: Sequence[float]) -> float:
@@ -257,7 +334,10 @@ def geometric_mean(values: Sequence[float]) -> float:
 
 
 def print_table(
-    names: Sequence[str], sizes: Sequence[tuple[int, int, int, int]], rounds: int
+    names: Sequence[str],
+    sizes: Sequence[tuple[int, int, int, int]],
+    rounds: int,
+    before: dict[str, Any] | None,
 ) -> None:
     """Print times and ratios, row by row as they are measured, then the geometric means."""
     print(
@@ -267,18 +347,20 @@ def print_table(
         "torch/ours and scan/ours: above 1, ours is the faster; ours/floor: 1 is the limit.\n\n"
         f"{'':14}{'T':>4} {'N':>4} {'D':>4} {'H':>4} {'ours':>9} {'torch':>9} {'scan':>9} "
         f"{'floor':>9} {'torch/ours':>11} {'scan/ours':>11} {'ours/floor':>11}"
+        + (f" {'before/ours':>12}" if before else "")
     )
     rows = []
     for name in names:
         for size in sizes:
-            row = measure(name, size, rounds)
+            row = measure(name, size, rounds, before)
             rows.append(row)
             against = f"{row.torch / row.ours:11.2f}" if row.torch else f"{'-':>11}"
             theirs = f"{row.torch * 1e3:9.2f}" if row.torch else f"{'-':>9}"
             print(
                 f"{name:14}{' '.join(f'{n:4}' for n in size)} {row.ours * 1e3:9.2f} {theirs} "
                 f"{row.scan * 1e3:9.2f} {row.floor * 1e3:9.2f} {against} "
-                f"{row.scan / row.ours:11.2f} {row.ours / row.floor:11.2f}",
+                f"{row.scan / row.ours:11.2f} {row.ours / row.floor:11.2f}"
+                + (f" {row.before / row.ours:12.2f}" if row.before else ""),
                 flush=True,
             )
     large = [row for row in rows if row.size in LARGE]
@@ -287,8 +369,10 @@ def print_table(
         ("torch/ours", [row.torch / row.ours for row in rows if row.torch], "at least 1"),
         ("scan/ours", [row.scan / row.ours for row in rows], "none: what the kernels buy"),
         ("ours/floor, large sizes", [row.ours / row.floor for row in large], "at most 2"),
+        ("before/ours", [r.before / r.ours for r in rows if r.before], "no row below 0.91"),
     ):
-        print(f"  {label:26}{geometric_mean(values):6.2f}   aim: {aim}")
+        if values:
+            print(f"  {label:26}{geometric_mean(values):6.2f}   aim: {aim}")
 
 
 def print_ways(names: Sequence[str], sizes: Sequence[tuple[int, int, int, int]]) -> None:
@@ -354,11 +438,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="three sizes, three rounds")
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--rounds", type=int, help="rounds of each measurement (7; quick: 3)")
+    parser.add_argument("--against", type=Path, metavar="FOLDER", help="another checkout")
     arguments = parser.parse_args()
+    before = library(arguments.against) if arguments.against else None
     torch.set_num_threads(THREADS)
     torch.manual_seed(0)
     sizes = QUICK_SIZES if arguments.quick else SIZES
-    print_table(arguments.only, sizes, arguments.rounds or (3 if arguments.quick else 7))
+    print_table(arguments.only, sizes, arguments.rounds or (3 if arguments.quick else 7), before)
     cells = [name for name in arguments.only if name not in ("stacked", "bidirectional")]
     print_ways(cells, sizes)
     print_memory()
