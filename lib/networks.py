@@ -121,6 +121,7 @@ class ManyToMany(Wrapper):
     Examples
     --------
     >>> from lib.bptt import Recurrent
+    >>> from lib.rnn import RNN
     >>> network = ManyToMany(Recurrent(RNN(3, 4)), Output(4, 2))
     >>> params = network.init(np.random.default_rng(0))
     >>> logits, state, cache = network.forward(params, np.ones((5, 1, 3)))
@@ -287,6 +288,7 @@ class VectorInput(Wrapper):
     Examples
     --------
     >>> from lib.bptt import Recurrent
+    >>> from lib.rnn import RNN
     >>> layer = VectorInput(Recurrent(RNN(5 + 2, 4)), vector_size=2)
     >>> params = layer.init(np.random.default_rng(0))
     >>> ys, state, cache = layer.forward(params, np.ones((3, 1, 5)), layer.start(np.ones((1, 2))))
