@@ -303,7 +303,7 @@ class Truncated(Wrapper):
         steps, live = cache
         T, N, dtype = _sizes(steps)
         dys = validate.array("dys", dys, (T, N, self.output_size), live, dtype)
-        dparams, dxs = tree.zeros_like(params), np.zeros((T, N, self.input_size), dtype)
+        dparams, dxs = None, np.zeros((T, N, self.input_size), dtype)
         none = dinitial = self.initial_state(N, dtype)
         dstate = none if dstate is None else dstate
         validate.same_tree("dstate", dstate, none, dtype)
@@ -318,7 +318,7 @@ class Truncated(Wrapper):
             more, dxs_window, dstart = self.layer.backward(
                 params, window, losses, tree.where(over, dstate, none)
             )
-            tree.add_into(dparams, more)
+            dparams = more if dparams is None else tree.add(dparams, more)
             dxs[start:end] += dxs_window
             if start == 0:
                 dinitial = tree.add(dinitial, dstart)
@@ -421,7 +421,7 @@ class Checkpointed(Wrapper):
         live = padded_steps(lengths, T, N)
         dys = validate.array("dys", dys, (T, N, self.output_size), live, xs.dtype)
         dstate = tree.zeros_like(starts[0]) if dstate is None else dstate
-        dparams, dxs = tree.zeros_like(params), np.empty_like(xs)
+        dparams, dxs = None, np.empty_like(xs)
         for first, start in reversed(list(zip(range(0, T, every), starts, strict=True))):
             piece = slice(first, first + every)
             _, _, inner = self._segment(params, xs[piece], start, lengths, first)
@@ -433,7 +433,7 @@ class Checkpointed(Wrapper):
                 tree.where(alive, dstate, tree.zeros_like(dstate)),
             )
             dstate = tree.where(alive, dbefore, dstate)
-            tree.add_into(dparams, more)
+            dparams = more if dparams is None else tree.add(dparams, more)
         return dparams, dxs, dstate
 
     def _segment(

@@ -20,11 +20,16 @@
     document.documentElement.dataset.reachable = "done";
   };
   const later = () => window.requestAnimationFrame(update);
-  window.addEventListener("load", later);
+  window.addEventListener("load", () => {
+    // Also where the layout settles after the window has its size.
+    const sizes = new ResizeObserver(later);
+    document.querySelectorAll(selector).forEach((region) => sizes.observe(region));
+    later();
+  });
   window.addEventListener("resize", later);
   document.addEventListener("toggle", later, true);
   const scrolled = ({ target }) => {
-    if (target.dataset?.more !== undefined) target.dataset.more = more(target);
+    if (target.dataset?.more !== undefined) later();
   };
   document.addEventListener("scroll", scrolled, { capture: true, passive: true });
 })();

@@ -286,8 +286,7 @@ def test_diagram_follows_the_light_switch(browser: Browser, html: Path) -> None:
 # --- Nothing is cut without a sign: three widths, light and dark, and paper ---
 
 WIDTHS = (390, 768, 1400)
-# After a change of size, book.js looks anew at the next frame.
-TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+SETTLED = 300  # milliseconds: after a change of size, book.js looks anew some frames later
 PAPER = 718  # A4 between Chromium's own margins, in CSS pixels
 # What is wider than its box and gives no sign of it. An editor's lines follow the caret; a
 # symbol that MathJax stretches is cut out of pieces that are longer.
@@ -315,7 +314,7 @@ def test_nothing_is_cut_without_a_sign(browser: Browser, html: Path, name: str) 
         settle(page)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
-            page.evaluate(TWO_FRAMES)
+            page.wait_for_timeout(SETTLED)
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)
                 assert page.evaluate(SILENT) == [], (width, scheme)
