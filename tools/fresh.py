@@ -145,15 +145,15 @@ def passed_on() -> dict[str, str]:
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 
-def mirror() -> str:
-    """Return the Debian mirror of the machine's own sources, else Debian's."""
+def mirror() -> list[str]:
+    """Return the Debian mirror of the machine's own sources; without one mmdebstrap has its own."""
     for path in [Path("/etc/apt/sources.list"), *Path("/etc/apt").glob("sources.list.d/*")]:
         if not path.is_file():
             continue
         for address in re.findall(r"https?://\S+", path.read_text(encoding="utf-8")):
             if re.search(r"/debian/?$", address):
-                return address
-    return "http://deb.debian.org/debian"
+                return [address]
+    return []
 
 
 # --- roots -----------------------------------------------------------------------
@@ -181,7 +181,7 @@ def base(suite: str) -> Path:
     HOME.mkdir(parents=True, exist_ok=True)
     part = archive.with_suffix(".part.tar")
     options = ['--aptopt=Acquire::Check-Valid-Until "false"', f"--include={PACKAGES}"]
-    command = ["mmdebstrap", "--variant=minbase", *options, suite, str(part), mirror()]
+    command = ["mmdebstrap", "--variant=minbase", *options, suite, str(part), *mirror()]
     with (HOME / f"{suite}.log").open("w") as log:
         done = subprocess.run(command, stdout=log, stderr=log, check=False)
     if done.returncode != 0:
