@@ -286,7 +286,6 @@ def test_diagram_follows_the_light_switch(browser: Browser, html: Path) -> None:
 # --- Nothing is cut without a sign: three widths, light and dark, and paper ---
 
 WIDTHS = (390, 768, 1400)
-SETTLED = 300  # milliseconds: after a change of size, book.js looks anew some frames later
 PAPER = 718  # A4 between Chromium's own margins, in CSS pixels
 # What is wider than its box and gives no sign of it. An editor's lines follow the caret; a
 # symbol that MathJax stretches is cut out of pieces that are longer.
@@ -306,6 +305,15 @@ BEYOND = """width => [...document.querySelectorAll('.bd-article *')].filter(e =>
 }).map(e => e.outerHTML.slice(0, 120))"""
 
 
+def cut_at_last(page: Page) -> list[str]:
+    """List what is cut once book.js has looked anew, some frames after a change of size."""
+    for _ in range(40):
+        if not page.evaluate(SILENT):
+            return []
+        page.wait_for_timeout(250)
+    return list(page.evaluate(SILENT))
+
+
 @pytest.mark.parametrize("name", ["book/rnn", "book/vanishing_gradients", "book/lstm"])
 def test_nothing_is_cut_without_a_sign(browser: Browser, html: Path, name: str) -> None:
     with browser.new_context() as context:
@@ -314,10 +322,9 @@ def test_nothing_is_cut_without_a_sign(browser: Browser, html: Path, name: str) 
         settle(page)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
-            page.wait_for_timeout(SETTLED)
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)
-                assert page.evaluate(SILENT) == [], (width, scheme)
+                assert cut_at_last(page) == [], (width, scheme)
         page.set_viewport_size({"width": PAPER, "height": 1000})
         page.emulate_media(media="print")
         assert page.evaluate(BEYOND, PAPER) == [], "on paper"
