@@ -1,8 +1,15 @@
 """Run the experiments that pages show but do not run: ``book/experiments/<slug>.py``.
 
-Each has ``figure``, which returns what the page's figure needs, and where something is to be
-trained, ``train(steps)``, whose parameters ``figure`` then gets. Results are ``<slug>.json``,
-with the first losses, which a test computes again, and with what made them.
+There are two kinds, and both store ``<slug>.json``, with the first losses, which a test computes
+again, and with what made them.
+
+For a figure that answers: ``figure`` returns what it needs, and where something is to be trained,
+``train(steps)`` does, and ``figure`` then gets the parameters.
+
+For a claim: ``RUNS`` names the runs, ``kind/…/seed``, and ``run(name, steps)`` returns the numbers
+of one, with its first two losses as ``beginning``; with ``steps`` it ends there, and judges
+nothing. Each run is stored when it ends, and those that are there, made by the same script, are
+not made again; so ``SEEDS`` may grow. ``authoring.results`` gives them to pages.
 """
 
 import argparse
@@ -42,7 +49,11 @@ def provenance(slug: str) -> dict[str, Any]:
     """Say what the results were made with."""
     script = ast.parse((FOLDER / f"{slug}.py").read_text("utf-8"))
     # However it is laid out, and wherever in lib a name stands.
-    kept = [ast.dump(part) for part in script.body if not isinstance(part, ast.ImportFrom)]
+    kept = [
+        ast.dump(part)
+        for part in script.body
+        if not isinstance(part, ast.ImportFrom) and not _is_list_of_runs(part)
+    ]
     return {
         "script": hashlib.sha256("\n".join(kept).encode()).hexdigest(),
         "python": ".".join(map(str, sys.version_info[:2])),
@@ -50,9 +61,47 @@ def provenance(slug: str) -> dict[str, Any]:
     }
 
 
+def _is_list_of_runs(part: ast.stmt) -> bool:
+    """Tell what runs are to be made from how each is made."""
+    names = [target.id for target in getattr(part, "targets", []) if isinstance(target, ast.Name)]
+    return isinstance(part, ast.Assign) and names in (["SEEDS"], ["RUNS"])
+
+
+def rounded(value: Any) -> Any:
+    """Keep four digits of every number."""
+    if isinstance(value, dict):
+        return {name: rounded(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [rounded(part) for part in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def write_runs(slug: str, module: ModuleType) -> Path:
+    """Make the runs that are not stored yet, and store each when it ends."""
+    path = FOLDER / f"{slug}.json"
+    made_with = provenance(slug)
+    before = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    runs = before["runs"] if before.get("provenance") == made_with else {}
+    for name in module.RUNS:
+        if name not in runs:
+            begun = time.process_time()
+            numbers = module.run(name)
+            runs[name] = {"beginning": [float(x) for x in numbers.pop("beginning")]}
+            runs[name] |= rounded(numbers)
+            print(f"{slug} {name}: {time.process_time() - begun:.0f} s of processor", flush=True)
+        kept = {run: runs[run] for run in module.RUNS if run in runs}
+        text = json.dumps(
+            {"provenance": made_with, "runs": kept}, ensure_ascii=False, separators=(",", ":")
+        )
+        path.write_text(text + "\n", "utf-8")
+    return path
+
+
 def write(slug: str) -> Path:
     """Run an experiment and write its results."""
     module = load(slug)
+    if hasattr(module, "RUNS"):
+        return write_runs(slug, module)
     result: dict[str, Any] = {"provenance": provenance(slug)}
     if hasattr(module, "train"):
         params, losses = module.train()

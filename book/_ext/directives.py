@@ -2,9 +2,10 @@
 
 ``notebook`` is a chapter's graded notebook, to practise and to download from its page;
 ``equations`` the table of each equation with its code, tests and exercises; ``library`` the
-API of every module of ``lib``, for pages under ``book/reference``, in reStructuredText. In
-docstrings the line ``Equations: a, b.`` becomes links; a label that no page defines stays a
-word: the script that joins equations, code and tests reports it, not the book.
+API of every module of ``lib``, for pages under ``book/reference``, in reStructuredText;
+``result`` a number that an experiment stored, in a sentence. In docstrings the line
+``Equations: a, b.`` becomes links; a label that no page defines stays a word: the script that
+joins equations, code and tests reports it, not the book.
 """
 
 import re
@@ -21,7 +22,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from sphinx.util.nodes import nested_parse_with_titles
 from sphinx.util.typing import ExtensionMetadata
 
-from authoring import sources, traceability
+from authoring import results, sources, traceability
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -209,6 +210,22 @@ def forget(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
     env.course_modules.pop(docname, None)  # type: ignore[attr-defined]
 
 
+# --- Results --------------------------------------------------------------
+
+
+class Result(SphinxRole):
+    """A stored result: ``{result}`slug | runs | field | format | measure```."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        slug = self.text.split("|")[0].strip()
+        self.env.note_dependency(str(results.BOOK / "experiments" / f"{slug}.json"))
+        try:
+            return [nodes.Text(results.say(self.text))], []
+        except (LookupError, ValueError) as error:
+            message = self.inliner.reporter.error(f"result: {error}", line=self.lineno)
+            return [self.inliner.problematic(self.rawtext, self.rawtext, message)], [message]
+
+
 # --- Docstrings -----------------------------------------------------------
 
 START = re.compile(r"\s*(Equations|Source): ")
@@ -278,6 +295,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("env-get-outdated", stale)
     app.connect("env-purge-doc", forget)
     app.add_role("equation", Equation())
+    app.add_role("result", Result())
     app.connect("autodoc-process-docstring", rearrange, priority=400)
     app.connect("missing-reference", stay_words)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

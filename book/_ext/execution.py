@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("numpy", "matplotlib", "torch", "scikit-learn")
 CELL = re.compile(r"^(`{3,}|:{3,})\{code-cell\}[^\n]*\n(.*?)^\1\s*$", re.DOTALL | re.MULTILINE)
-DATA = re.compile(r"[\w-]+\.json")
+DATA = re.compile(r"[\w/-]+\.json")
 OPTIONS = re.compile(r"\A---\n.*?^---\n", re.DOTALL | re.MULTILINE)
 
 
