@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from authoring import sources
+from authoring.slips import slips
 from authoring.sources import SourceError, exercises, run_solutions, source_directory
 from grading import hidden
 from lib import codec
@@ -37,6 +39,15 @@ class Example(NamedTuple):
     """Further examples, tried when those before are right; the words say what each is about."""
     decimals: int = DECIMALS
     """To which numbers are rounded; more where an example is about rounding."""
+
+
+ON_PADDING = "NaN on padding, which must not matter"
+"""What an example shows whose arguments :func:`with_nan` draws."""
+
+
+def with_nan(draw: Draw, name: str) -> Draw:
+    """Draw arguments of which one, time-major, holds NaN on padding."""
+    return lambda rng: hidden.spoiled(draw(rng), name, (np.nan,))
 
 
 def declarations(slug: str) -> ModuleType:
@@ -85,7 +96,7 @@ def build(slug: str) -> dict[str, Any]:
     for number, name in enumerate(names):
         example = examples[name]
         rng = np.random.default_rng([number, len(names)])
-        left = dict(example.mistakes)
+        left, common = dict(example.mistakes), common_slips(slug, name)
         cases: list[dict[str, Any]] = []
         for words, draw in {"": example.args, **example.also}.items():
             args = _rounded(draw(rng), example.decimals)
@@ -96,6 +107,7 @@ def build(slug: str) -> dict[str, Any]:
                 )
             mistakes = _mistakes(slug, name, left, args, expected, example.outputs)
             left = {m: wrong for m, wrong in left.items() if m not in dict(mistakes)}
+            common = _add_slips(common, mistakes, args, expected, example.outputs)
             one = {"args": args, "expected": expected, "mistakes": mistakes}
             cases.append({**one, "words": words} if words else one)
         if left:
@@ -133,6 +145,37 @@ def _mistakes(
                 raise SourceError(f"{slug}.{name}: {message!r} and {other!r} give the same answer")
         found.append((message, answer))
     return found
+
+
+def common_slips(slug: str, name: str) -> list[tuple[str, Callable[..., Any]]]:
+    """Return the messages and functions of the slips that can be made in a function."""
+    (exercise,) = (one for one in exercises(slug) if one.name == name)
+    made = slips(slug, name, sources.body(exercise.solution))
+    return [(message, sources.function_of(slug, name, source)) for message, source in made]
+
+
+def _add_slips(
+    common: list[tuple[str, Callable[..., Any]]],
+    mistakes: list[tuple[str, Any]],
+    args: dict[str, Any],
+    expected: Any,
+    outputs: Sequence[str],
+) -> list[tuple[str, Callable[..., Any]]]:
+    """Add slips that show on these arguments, unless a mistake has words of its own for it.
+
+    Returns those that do not show.
+    """
+    left = []
+    for message, slipped in common:
+        with np.errstate(all="ignore"):
+            answer, error, _ = call(slipped, args)
+        if error or compare(answer, expected, outputs):
+            known = (compare(answer, other, outputs) for _, other in mistakes)
+            if not error and all(known):
+                mistakes.append((message, answer))
+        else:
+            left.append((message, slipped))
+    return left
 
 
 def write(slug: str) -> Path:

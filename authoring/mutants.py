@@ -1,8 +1,9 @@
 """Measure the hidden tests against wrong answers: ``make mutants``.
 
-Prints killed/total for each graded function, writes ``book/strength.json`` for the book,
-and fails where a mutant that is not listed as equivalent keeps full marks, where fewer
-than 15 were made for a function, or where a listed equivalent no longer exists.
+Prints killed/total for each graded function, writes the chapters' rows of
+``book/strength.json`` for the book, and fails where a mutant that is not listed as
+equivalent keeps full marks, where fewer than 15 were made for a function, or where a
+listed equivalent no longer exists.
 """
 
 import argparse
@@ -67,8 +68,10 @@ def main() -> int:
     rows = [row for chapter in table.values() for row in chapter.values()]
     made = sum(row["mutants"] - row["equivalent"] for row in rows)
     print(f"all: {sum(row['killed'] for row in rows)} of {made} mutants killed")
-    if not arguments.chapters and not problems:
-        RESULT.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    if not problems:
+        stored = json.loads(RESULT.read_text(encoding="utf-8")) | table
+        ordered = {slug: stored[slug] for slug in sources.available()}
+        RESULT.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0

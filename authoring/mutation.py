@@ -226,15 +226,6 @@ def _general(source: str) -> Iterator[tuple[str, str]]:
             yield name, mutated
 
 
-def _body(source: str) -> str:
-    """Return a cell without docstrings and comments, so that only code is mutated."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
-
-
 def _change(before: str, after: str) -> str:
     old, new = before.splitlines(), after.splitlines()
     gone = [line.strip() for line in old if line not in new]
@@ -248,7 +239,7 @@ def mutants(slug: str) -> list[Mutant]:
     examples = Check(slug).examples
     found = []
     for exercise in sources.exercises(slug):
-        source = _body(exercise.solution)
+        source = sources.body(exercise.solution)
         arguments = examples[exercise.name]["args"]
         arrays = [key for key, value in arguments.items() if isinstance(value, np.ndarray)]
         seen = {ast.dump(ast.parse(source))}

@@ -1,5 +1,6 @@
 """Notebook sources: from ``solutions/<slug>/<slug>.py`` to what nbgrader releases."""
 
+import ast
 import contextlib
 import copy
 import functools
@@ -246,6 +247,22 @@ def _execute(source: str, where: str, names: dict[str, Any]) -> None:
         exec(compile(source, f"<{where}>", "exec"), names)
     except Exception as error:
         raise SourceError(f"cell {where}: {type(error).__name__}: {error}") from error
+
+
+def body(source: str) -> str:
+    """Return a cell without docstrings and comments, as :func:`ast.unparse` writes it."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def function_of(slug: str, name: str, source: str) -> Any:
+    """Return the function that a graded cell of other source would define."""
+    names = locked_names(slug)
+    exec(compile(source, f"<another {name}>", "exec"), names)
+    return names[name]
 
 
 def locked_names(slug: str) -> dict[str, Any]:

@@ -129,6 +129,26 @@ def at_end(values: np.ndarray, end: float = 1.0) -> np.ndarray:
     return values
 
 
+ANYTHING = (np.nan, np.inf, -np.inf)
+"""What may stand where nothing may matter."""
+
+
+def spoiled(case: dict[str, Any], name: str, fill: Iterable[float] = ANYTHING) -> dict[str, Any]:
+    """Put what no number should meet on the padding of one time-major argument."""
+    values = case[name].copy()
+    padding = np.arange(len(values))[:, None] >= case["lengths"]
+    values[padding] = np.resize(list(fill), values[padding].shape)
+    return {**case, name: values}
+
+
+def far(case: dict[str, Any], name: str = "tanh_c", factor: float = 1e9) -> dict[str, Any]:
+    """Make one argument's cached values so large that rounding takes the tanh's inverse from them.
+
+    Arctanh of 10⁹ is a complex number so near to a pole of tanh that differences there are noise.
+    """
+    return {**case, name: factor * case[name]}
+
+
 def amplified(case: dict[str, Any], factor: float = 1e4) -> dict[str, Any]:
     """Multiply the gradients that arrive, arguments whose names begin with d, by a factor."""
     return {

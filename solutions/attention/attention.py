@@ -118,6 +118,7 @@ check(additive_scores)
 #
 # The function gets the scores `e` (S, N, T) and `mask` (S, N, T), booleans, true where weight may fall; in each row at least one is.
 # It returns the weights (S, N, T).
+# What stands in `e` behind the mask may be anything, NaN too: choose with `np.where`; 0 · NaN is NaN.
 
 
 # %% nbgrader={"grade_id": "masked_softmax", "solution": true}
@@ -151,6 +152,7 @@ check(masked_softmax)
 #
 # The function gets the scores `e` (S, N, T), `values` (T, N, V) and `lengths` (N,), integers from 1 to T.
 # It returns the contexts (S, N, V) and the weights (S, N, T), which are zero beyond a length.
+# What stands in `e` on padding may be anything, NaN too: choose with `np.where`; 0 · NaN is NaN.
 
 
 # %% nbgrader={"grade_id": "attend", "solution": true}
@@ -264,6 +266,7 @@ check(additive_backward)
 #
 # The function gets `e` (S, N, T), `queries` (S, N, Q), `v` (A,), `W` (A, Q), `lengths` (N,) and the number `D`, at least 1.
 # It returns the places `p` (S, N) and the weights (S, N, T).
+# What stands in `e` on padding may be anything, NaN too: choose with `np.where`; 0 · NaN is NaN.
 
 
 # %% nbgrader={"grade_id": "local_weights", "solution": true}

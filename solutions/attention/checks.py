@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from authoring.checks import Example
+from authoring.checks import ON_PADDING, Example
+
+from . import examples
 
 # Learners get no lib.attention; the softmax and its gradient are chapter 1's.
 WITHHOLD: list[str] = []
@@ -429,6 +431,9 @@ EXAMPLES = {
         also={
             "scores in the thousands": lambda rng: masked_args(rng, 3e3),
             "large scores behind the mask": lambda rng: masked_args(rng, behind=5e3),
+            "NaN behind the mask, which must not matter": lambda rng: examples.behind_mask(
+                masked_args(rng), [np.nan]
+            ),
         },
         mistakes={
             "The mask was ignored.": lambda e, mask: softmax(e),
@@ -455,7 +460,10 @@ EXAMPLES = {
         args=attend_args,
         outputs=("contexts", "weights"),
         time_major=("contexts", "weights"),
-        also={"scores in the thousands": lambda rng: attend_args(rng, 3e3)},
+        also={
+            "scores in the thousands": lambda rng: attend_args(rng, 3e3),
+            ON_PADDING: lambda rng: examples.behind_lengths(attend_args(rng), [np.nan]),
+        },
         mistakes={
             OVERFLOW: lambda **a: attend(**a, weigh=lambda e, m: masked(e, m, highest="none")),
             GLOBAL: lambda **a: attend(**a, weigh=lambda e, m: masked(e, m, highest="all")),
@@ -531,6 +539,7 @@ EXAMPLES = {
         also={
             "windows that reach past a length": lambda rng: local_args(rng, (8, 4), 3.0),
             "scores in the thousands": lambda rng: local_args(rng, scale=3e3),
+            ON_PADDING: lambda rng: examples.behind_lengths(local_args(rng), [np.nan]),
         },
         mistakes={
             "Keys beyond the length took part in the softmax and got weight; the window ends at the length.": (

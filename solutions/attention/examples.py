@@ -2,10 +2,26 @@
 
 import numpy as np
 
-from grading.hidden import at_end
+from grading.hidden import ANYTHING, at_end
 
 BELOW = -2e4
 """About what all scores are in a case that finds padding filled with a large negative number."""
+
+
+def spoiled(one, padding, fill=ANYTHING):
+    """Put what no number should meet where scores may not matter."""
+    e = one["e"].copy()
+    e[padding] = np.resize(list(fill), e[padding].shape)
+    return {**one, "e": e}
+
+
+def behind_mask(one, fill=ANYTHING):
+    return spoiled(one, ~one["mask"], fill)
+
+
+def behind_lengths(one, fill=ANYTHING):
+    padding = np.arange(one["e"].shape[2]) >= one["lengths"][:, None]
+    return spoiled(one, np.broadcast_to(padding, one["e"].shape), fill)
 
 
 def with_scores_below(one):

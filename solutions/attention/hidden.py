@@ -53,6 +53,7 @@ def masked_softmax(tests: Tests) -> None:
             case(2, 3, 5, behind=1e300),
             case(2, 2, 4, behind=-1e4),
             examples.with_scores_below(case(3, 4, 5)),
+            examples.behind_mask(case(3, 4, 5)),
         ],
     )
 
@@ -67,6 +68,7 @@ def attend(tests: Tests) -> None:
             case(3, 6, 2, [2, 6, 1, 4]),
             case(5, 4, 3, [3, 2]),
             examples.with_scores_below(case(3, 6, 2, [2, 6, 1, 4])),
+            examples.behind_lengths(case(3, 6, 2, [2, 6, 1, 4])),
         ],
     )
     tests.part(
@@ -83,11 +85,16 @@ def attend(tests: Tests) -> None:
 
 def attend_backward(tests: Tests) -> None:
     case = partial(examples.attend_backward, tests.rng)
-    tests.part(2, "weights of a softmax", [case(3, 5, 2, 4), case(4, 3, 5, 2)])
+    tests.part(2, "weights of a softmax", [case(3, 5, 2, 4), case(4, 3, 5, 2), case(6, 8, 4, 4000)])
     tests.part(
         2,
         "cached values that no forward pass gives",
-        [case(3, 4, 2, 5, False), case(5, 3, 4, 2, False), amplified(case(3, 4, 2, 5, False))],
+        [
+            case(3, 4, 2, 5, False),
+            case(5, 3, 4, 2, False),
+            amplified(case(3, 4, 2, 5, False)),
+            case(6, 8, 4, 4000, False),
+        ],
     )
     tests.part(
         1,
@@ -106,7 +113,7 @@ def additive_backward(tests: Tests) -> None:
             case(3, 4, 2, 5, 3, 6, False),
             case(4, 3, 3, 2, 2, 2, False),
             amplified(case(3, 4, 2, 5, 3, 6, False)),
-            case(6, 8, 4, 40, 40, 48, False),
+            case(4, 4, 4, 2000, 2000, 16, False),
         ],
     )
     tests.part(
@@ -134,6 +141,7 @@ def local_weights(tests: Tests) -> None:
             case(3, 8, 2, 4, [3, 8, 5], 2),
             case(5, 11, 3, 2, [11, 2, 6, 1], 4.0),
             examples.with_scores_below(case(3, 8, 2, 4, [3, 8, 5], 2)),
+            examples.behind_lengths(case(3, 8, 2, 4, [3, 8, 5], 2)),
         ],
     )
     tests.part(
@@ -189,7 +197,7 @@ def self_attention_backward(tests: Tests) -> None:
             case(4, 3, 5, 2, 6, False),
             case(3, 2, 4, 6, 5, False),
             amplified(case(4, 3, 5, 2, 6, False)),
-            case(10, 4, 56, 56, 56, False),
+            case(4, 4, 2000, 12, 16, False),
         ],
     )
     tests.part(
@@ -233,7 +241,7 @@ def pool_backward(tests: Tests) -> None:
     tests.part(
         2,
         "values of a forward pass, with padding",
-        [case(4, 3, 2, 5), case(5, 2, 4, 3), case(8, 6, 96, 80)],
+        [case(4, 3, 2, 5), case(5, 2, 4, 3), case(4, 5, 3000, 20)],
     )
     tests.part(
         2,
@@ -242,7 +250,7 @@ def pool_backward(tests: Tests) -> None:
             case(4, 2, 5, 3, False),
             case(3, 4, 2, 6, False),
             amplified(case(4, 2, 5, 3, False)),
-            case(8, 6, 96, 80, False),
+            case(4, 5, 3000, 20, False),
         ],
     )
     tests.part(

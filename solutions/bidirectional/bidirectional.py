@@ -189,6 +189,7 @@ check(bidirectional_backward)
 # The function gets `os` (T, N, K), `targets` (T, N) with labels from 0 to K − 1, `lengths` (N,), `hs` (T, N, H₁), `gs` (T, N, H₂), `V1` (K, H₁) and `V2` (K, H₂).
 # On padding, `os`, `hs` and `gs` hold numbers without meaning, which must not count; `dhs` and `dgs` are zero there.
 # It returns `dV1`, `dV2`, `dc` (K,), `dhs` and `dgs`.
+# What stands in `os` on padding may be anything, NaN too: choose with `np.where`; 0 · NaN is NaN.
 
 
 # %% nbgrader={"grade_id": "output_backward", "solution": true}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from authoring.checks import Example
+from authoring.checks import ON_PADDING, Example, with_nan
 from lib import tree
 from lib.bptt import Recurrent
 from lib.gru import GRU
@@ -423,7 +423,10 @@ EXAMPLES = {
     ),
     "output_backward": Example(
         args=output_args,
-        also={"states of different sizes, H₁ = 2 and H₂ = 4": output_unequal_args},
+        also={
+            "states of different sizes, H₁ = 2 and H₂ = 4": output_unequal_args,
+            ON_PADDING: with_nan(output_args, "os"),
+        },
         outputs=("dV1", "dV2", "dc", "dhs", "dgs"),
         time_major=("dhs", "dgs"),
         mistakes={

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from grading.hidden import Tests, amplified
+from grading.hidden import Tests, amplified, spoiled
 from lib.gru import GRU
 from lib.lstm import LSTM
 from lib.peephole import PeepholeLSTM
@@ -41,7 +41,6 @@ def bidirectional_forward(tests: Tests) -> None:
                 case(5, [3, 5, 1, 4], (kind(3, 2), kind(3, 2))),
                 case(4, [4, 4, 4], (kind(2, 4), kind(2, 4))),
                 case(6, [2, 4], (kind(3, 5), kind(3, 4))),
-                amplified(case(5, [3, 5, 1, 4], (kind(3, 2), kind(3, 2)))),
             ],
         )
     tests.part(
@@ -103,7 +102,13 @@ def output_backward(tests: Tests) -> None:
     tests.part(
         3,
         "padded batches",
-        [case(5, 3, 4, 2, [2, 5, 1, 4]), case(4, 6, 3, 5, [3, 1], 3.0), case(6, 2, 3, 3, [5])],
+        [
+            case(5, 3, 4, 2, [2, 5, 1, 4]),
+            case(4, 6, 3, 5, [3, 1], 3.0),
+            case(6, 2, 3, 3, [5]),
+            case(2, 16, 2000, 1500, [2, 1] * 4),
+            spoiled(case(5, 3, 4, 2, [2, 5, 1, 4]), "os"),
+        ],
     )
     tests.part(
         1,
@@ -165,7 +170,7 @@ def corner_scan_backward(tests: Tests) -> None:
     tests.part(
         2,
         "states between −1 and 1",
-        [case(3, 4, 2, 5, 3), case(4, 3, 3, 2, 4), case(4, 4, 3, 40, 40)],
+        [case(3, 4, 2, 5, 3), case(4, 3, 3, 2, 4), case(2, 3, 3, 2000, 24)],
     )
     tests.part(
         3,
@@ -174,7 +179,7 @@ def corner_scan_backward(tests: Tests) -> None:
             case(3, 2, 4, 3, 5, 2.0),
             case(2, 4, 3, 4, 2, 2.0),
             amplified(case(3, 2, 4, 3, 5, 2.0)),
-            case(4, 4, 3, 40, 40, 2.0),
+            case(2, 3, 3, 2000, 24, 2.0),
         ],
     )
     tests.part(

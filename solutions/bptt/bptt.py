@@ -165,6 +165,7 @@ check(rnn_backward)
 #
 # The function gets what `rnn_backward` gets, and `dh_last` (N, H) and `lengths` (N,).
 # It returns `dxs`, `dh0`, `dU`, `dW`, `db`.
+# What stands in `dhs` on padding may be anything, NaN too: choose with `np.where`; 0 · NaN is NaN.
 
 
 # %% nbgrader={"grade_id": "rnn_backward_padded", "solution": true}

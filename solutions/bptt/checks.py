@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from authoring.checks import Example
+from authoring.checks import ON_PADDING, Example, with_nan
 from lib.codec import Expression
 
 WITHHOLD = [
@@ -305,7 +305,10 @@ EXAMPLES = {
     ),
     "rnn_backward_padded": Example(
         args=padded_args,
-        also={f"the first sequence not the longest, and {FREE}": unsorted_args},
+        also={
+            f"the first sequence not the longest, and {FREE}": unsorted_args,
+            ON_PADDING: with_nan(padded_args, "dhs"),
+        },
         outputs=SEQUENCE,
         time_major=("dxs",),
         mistakes={

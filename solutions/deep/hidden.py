@@ -250,7 +250,7 @@ def transition_step_backward(tests: Tests) -> None:
             case(4, 3, 5, 2, real=True),
             case(2, 6, 4, 3, real=True),
             case(3, 2, 4, 1, real=True),
-            case(8, 48, 56, 3, real=True),
+            case(16, 3000, 24, 3, real=True),
         ],
     )
     tests.part(
@@ -261,7 +261,7 @@ def transition_step_backward(tests: Tests) -> None:
             case(2, 5, 3, 4),
             case(3, 4, 2, 1),
             amplified(case(4, 3, 5, 3)),
-            case(8, 48, 56, 3),
+            case(16, 3000, 24, 3),
         ],
     )
     tests.part(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from authoring.checks import Example
+from authoring.checks import ON_PADDING, Example, with_nan
 
 WITHHOLD = [
     "lib.losses.cross_entropy",
@@ -386,6 +386,7 @@ EXAMPLES = {
     ),
     "decoder_backward": Example(
         args=decoder_args,
+        also={ON_PADDING: with_nan(decoder_args, "dhs")},
         outputs=("dC",),
         mistakes={
             "The path through the initial state is missing; with this mode C has it too.": (

@@ -246,6 +246,7 @@ check(bridge_backward)
 #
 # The function gets `dhs` (T, N, H), `hs` (T, N, H), the initial state `h0` (N, H), `lengths` (N,), `mode`, `W` (H, H), `R` (H, M) and `P` (H, M).
 # It returns `dC` (N, M).
+# What stands in `dhs` on padding may be anything, NaN too: choose with `np.where`; 0 · NaN is NaN.
 
 
 # %% nbgrader={"grade_id": "decoder_backward", "solution": true}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from authoring.checks import Example
+from authoring.checks import ON_PADDING, Example, with_nan
 
 from . import examples
 
@@ -283,7 +283,10 @@ EXAMPLES = {
     ),
     "gru_forward": Example(
         args=forward_args,
-        also={PADDED: lambda rng: forward_args(rng, 4, 2, 5, (2, 3, 1))},
+        also={
+            PADDED: lambda rng: forward_args(rng, 4, 2, 5, (2, 3, 1)),
+            ON_PADDING: with_nan(forward_args, "xs"),
+        },
         outputs=("hs", "h_last"),
         time_major=("hs",),
         mistakes={
@@ -308,7 +311,10 @@ EXAMPLES = {
     ),
     "gru_backward": Example(
         args=sequence_args,
-        also={PADDED: lambda rng: sequence_args(rng, 4, 2, 5, (2, 3, 1))},
+        also={
+            PADDED: lambda rng: sequence_args(rng, 4, 2, 5, (2, 3, 1)),
+            ON_PADDING: with_nan(sequence_args, "dhs"),
+        },
         outputs=("dxs", "dh0", "dU", "dW", "db"),
         time_major=("dxs",),
         mistakes={

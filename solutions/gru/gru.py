@@ -208,6 +208,7 @@ check(gru_step_after_backward)
 # The function gets `xs` (T, N, D), `h0` (N, H), `U`, `W`, `b` and `lengths` (N,).
 # It returns `hs` (T, N, H) and `h_last` (N, H).
 # You may copy the lines of your `gru_step`; if you call it instead, a mistake in it costs points here too.
+# What stands in `xs` on padding may be anything, NaN too: choose with `np.where`; 0 · NaN is NaN.
 
 
 # %% nbgrader={"grade_id": "gru_forward", "solution": true}
@@ -250,6 +251,7 @@ check(gru_forward)
 #
 # The function gets `dhs` (T, N, H), `dh_last` (N, H), the states `hs` (T, N, H), `h0` (N, H), `xs` (T, N, D), the cached gates `rs`, `zs`, `ns` (T, N, H) each, `lengths` (N,), and `U`, `W`.
 # It returns `dxs` (T, N, D), `dh0` (N, H), `dU` (3H, D), `dW` (3H, H) and `db` (3H,).
+# What stands in `dhs` on padding may be anything, NaN too: choose with `np.where`; 0 · NaN is NaN.
 
 
 # %% nbgrader={"grade_id": "gru_backward", "solution": true}

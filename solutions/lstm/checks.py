@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from authoring.checks import Example
+from authoring.checks import ON_PADDING, Example, with_nan
 from lib.activations import sigmoid
 
 WITHHOLD: list[str] = []
@@ -520,7 +520,7 @@ EXAMPLES = {
     ),
     "lstm_forward": Example(
         args=forward_args,
-        also={UNSORTED: forward_unsorted_args},
+        also={UNSORTED: forward_unsorted_args, ON_PADDING: with_nan(forward_args, "xs")},
         outputs=("hs", "h_last", "c_last"),
         time_major=("hs",),
         mistakes={
@@ -592,7 +592,10 @@ EXAMPLES = {
     ),
     "lstm_backward_padded": Example(
         args=lambda rng: backward_args(rng, [4, 2]),
-        also={f"{FREE}; {UNSORTED.split(', ')[1]}": lambda rng: free_backward_args(rng, [4, 6, 1])},
+        also={
+            f"{FREE}; {UNSORTED.split(', ')[1]}": lambda rng: free_backward_args(rng, [4, 6, 1]),
+            ON_PADDING: with_nan(lambda rng: backward_args(rng, [4, 2]), "dhs"),
+        },
         outputs=("dxs", "dh0", "dc0", "dU", "dW", "db"),
         time_major=("dxs",),
         mistakes={

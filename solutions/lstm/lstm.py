@@ -184,6 +184,7 @@ check(gates_backward)
 #
 # The function gets `xs` (T, N, D), the initial states `h0` and `c0` (N, H), the parameters, and `lengths` (N,).
 # It returns `hs` (T, N, H), zero on padding, and the last states `h_last` and `c_last` (N, H).
+# What stands in `xs` on padding may be anything, NaN too: choose with `np.where`; 0 · NaN is NaN.
 
 
 # %% nbgrader={"grade_id": "lstm_forward", "solution": true}
@@ -281,6 +282,7 @@ check(lstm_backward)
 # Equations: rnn-mask, lstm-cell-backward, lstm-hidden-backward, lstm-parameters.
 #
 # Arguments and results are those of part 6, with `lengths` (N,) besides.
+# What stands in `dhs` on padding may be anything, NaN too: choose with `np.where`; 0 · NaN is NaN.
 
 
 # %% nbgrader={"grade_id": "lstm_backward_padded", "solution": true}

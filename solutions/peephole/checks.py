@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from authoring.checks import Example
+from authoring.checks import ON_PADDING, Example, with_nan
 
 from . import examples
 
@@ -476,7 +476,10 @@ EXAMPLES = {
     ),
     "peephole_forward": Example(
         args=forward_args,
-        also={PADDED: lambda rng: forward_args(rng, 4, 2, 5, (2, 3, 1))},
+        also={
+            PADDED: lambda rng: forward_args(rng, 4, 2, 5, (2, 3, 1)),
+            ON_PADDING: with_nan(forward_args, "xs"),
+        },
         outputs=("hs", "h_last", "c_last"),
         time_major=("hs",),
         mistakes={
@@ -511,7 +514,8 @@ EXAMPLES = {
         also={
             f"{PADDED}, values that no forward pass gives": (
                 lambda rng: sequence_args(rng, 4, 2, 5, (2, 3, 1), free=True)
-            )
+            ),
+            ON_PADDING: with_nan(sequence_args, "dhs"),
         },
         outputs=("dxs", "dh0", "dc0", *SEQUENCE),
         time_major=("dxs",),

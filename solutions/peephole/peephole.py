@@ -188,6 +188,7 @@ check(peephole_step_backward)
 #
 # The function gets `xs` (T, N, D), the initial states `h0` and `c0` (N, H), the parameters, and `lengths` (N,).
 # It returns `hs` (T, N, H), zero on padding, and the last states `h_last` and `c_last` (N, H).
+# What stands in `xs` on padding may be anything, NaN too: choose with `np.where`; 0 · NaN is NaN.
 
 
 # %% nbgrader={"grade_id": "peephole_forward", "solution": true}
@@ -232,6 +233,7 @@ check(peephole_forward)
 #
 # The function gets `dhs` (T, N, H), the gradients `dh_last` and `dc_last` (N, H) of the last states, and the cache: `xs` (T, N, D), `h_prevs`, `c_prevs` (the states *before* each step), `cs` (the cell state *after* each step), `tanh_cs`, each (T, N, H), `gates` (T, N, 4H) after their activations, stacked i, f, g, o; and the parameters and `lengths` (N,).
 # It returns `dxs` (T, N, D), `dh0`, `dc0` (N, H), `dU`, `dW`, `db`, `dp_i`, `dp_f`, `dp_o`.
+# What stands in `dhs` on padding may be anything, NaN too: choose with `np.where`; 0 · NaN is NaN.
 
 
 # %% nbgrader={"grade_id": "peephole_backward", "solution": true}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from authoring.checks import Example
+from authoring.checks import ON_PADDING, Example, with_nan
 
 from . import examples
 
@@ -215,7 +215,7 @@ EXAMPLES = {
     ),
     "rnn_forward": Example(
         args=forward_args,
-        also={UNSORTED: unsorted_args},
+        also={UNSORTED: unsorted_args, ON_PADDING: with_nan(unsorted_args, "xs")},
         outputs=("hs", "h_last"),
         time_major=("hs",),
         mistakes={
@@ -387,6 +387,7 @@ EXAMPLES = {
         args=many_to_one_args,
         also={
             UNSORTED: lambda rng: many_to_one_args(rng, 7, 3, 4, 2, [4, 6, 1]),
+            ON_PADDING: with_nan(many_to_one_args, "hs"),
         },
         outputs=("dhs", "dV", "dc"),
         time_major=("dhs",),

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from grading.hidden import Tests, amplified
+from grading.hidden import Tests, amplified, spoiled
 
 from . import examples
 
@@ -24,7 +24,12 @@ def rnn_forward(tests: Tests) -> None:
     tests.part(
         2,
         "padded batches",
-        [case(5, 3, 2, 4, [2, 5, 1]), case(6, 4, 3, 2, [6, 3, 3, 5]), case(4, 2, 1, 3, [1, 2])],
+        [
+            case(5, 3, 2, 4, [2, 5, 1]),
+            case(6, 4, 3, 2, [6, 3, 3, 5]),
+            case(4, 2, 1, 3, [1, 2]),
+            spoiled(case(5, 3, 2, 4, [2, 5, 1]), "xs"),
+        ],
     )
     tests.part(
         1,
@@ -61,7 +66,13 @@ def vector_input_backward(tests: Tests) -> None:
     tests.part(
         3,
         "random sizes",
-        [case(4, 3, 2, 5), case(3, 5, 4, 2), case(6, 2, 7, 3), amplified(case(4, 3, 2, 5))],
+        [
+            case(4, 3, 2, 5),
+            case(3, 5, 4, 2),
+            case(6, 2, 7, 3),
+            amplified(case(4, 3, 2, 5)),
+            case(2, 16, 4000, 16),
+        ],
     )
     tests.part(
         1, "one step, one example, one unit", [case(1, 3, 2, 4), case(3, 1, 2, 4), case(1, 1, 1, 1)]
@@ -88,7 +99,7 @@ def output_to_hidden_step_backward(tests: Tests) -> None:
             case(3, 6, 4, False),
             case(5, 2, 3, False),
             amplified(case(3, 6, 4, False)),
-            case(16, 96, 80, False),
+            case(16, 24, 1500, False),
         ],
     )
     tests.part(1, "one example, one unit", [case(1, 3, 4), case(3, 1, 2), case(1, 1, 2, False)])
@@ -104,6 +115,8 @@ def many_to_one_backward(tests: Tests) -> None:
             case(5, 3, 6, [1, 5, 3, 2]),
             case(6, 4, 3, [2, 2]),
             amplified(case(5, 3, 6, [1, 5, 3, 2])),
+            case(2, 2000, 24, [1, 2] * 8),
+            spoiled(case(5, 3, 6, [1, 5, 3, 2]), "hs"),
         ],
     )
     tests.part(

@@ -80,6 +80,7 @@ check(rnn_step)
 #
 # The function gets `xs` (T, N, D), the initial state `h0` (N, H), the parameters, and `lengths`, an array of N integers.
 # It returns `hs` (T, N, H) and `h_last` (N, H).
+# What stands in `xs` on padding may be anything, NaN too: choose with `np.where`; 0 · NaN is NaN.
 
 
 # %% nbgrader={"grade_id": "rnn_forward", "solution": true}
@@ -307,6 +308,7 @@ check(output_to_hidden_step_backward)
 #
 # The function gets the states `hs` (T, N, H), `lengths` (N,), the gradient `ds` (N, K) of the logits, and `V` (K, H).
 # It returns `dhs` (T, N, H), `dV` (K, H) and `dc` (K,).
+# What stands in `hs` on padding may be anything, NaN too: choose with `np.where`; 0 · NaN is NaN.
 
 
 # %% nbgrader={"grade_id": "many_to_one_backward", "solution": true}

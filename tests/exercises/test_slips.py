@@ -7,7 +7,8 @@ import os
 import numpy as np
 import pytest
 
-from authoring import sources
+from authoring import differences, sources
+from authoring.forwards import ATTACKS
 from grading import hidden
 from grading.hidden import SEED_VARIABLE
 from lib import tree
@@ -217,35 +218,24 @@ def test_a_guard_that_changes_the_answer_loses_marks(slug, name, old, new, seed,
 
 # --- numerical differentiation ---------------------------------------------------
 
-EASY = {
-    # element by element
-    "state_backward", "peephole_cell_backward",
-    # linear in what is asked for, or in logits
-    "vector_input_backward", "many_to_one_backward", "every_step_backward", "output_backward",
-    "attend_backward", "flow_regulariser_backward",
-    # few results
-    "decoder_backward",
-}  # fmt: skip
-"""Backward functions that differences answer cheaply: what the tests cannot close."""
-COSTLY = [key for key in FUNCTIONS if "backward" in key[1] and key[1] not in EASY]
+COSTLY = [key for key in FUNCTIONS if key in ATTACKS and key not in differences.OPEN]
 
 
 def entries(value):
+    """Count what is computed with, in arrays that are no integers."""
     if isinstance(value, (tuple, list)):
         return sum(map(entries, value))
-    if hasattr(value, "_asdict") or not isinstance(value, np.ndarray):
-        return 0
-    return value.size if value.dtype.kind == "f" else 0
+    return value.size if isinstance(value, np.ndarray) and value.dtype.kind == "f" else 0
 
 
 @pytest.mark.parametrize(("slug", "name"), COSTLY)
 def test_half_the_points_are_dear_to_differences(slug, name):
-    """Six forward passes for each result, each a multiplication for each argument."""
+    """A forward pass for each result, each a multiplication for each argument at least."""
     dear = 0
     for part in parts(slug, name, "public"):
         costs = [
-            6 * entries(case.expected) * sum(map(entries, case.arguments.values()))
+            entries(case.expected) * sum(map(entries, case.arguments.values()))
             for case in part.cases
         ]
-        dear += part.points if max(costs) > 2e8 else 0
+        dear += part.points if max(costs) > 5e8 else 0
     assert dear >= exercise(slug, name).points / 2

@@ -98,6 +98,7 @@ def padded_rows(dhs, dh_last, hs, h0, xs, lengths, U, W):
 def padded_mask(dhs, dh_last, hs, h0, xs, lengths, U, W):
     T, N, H = hs.shape
     mask = (np.arange(T)[:, None] < lengths).astype(float)[:, :, None]
+    dhs = np.where(mask > 0, dhs, 0)
     deltas, dh = np.zeros((T, N, H)), dh_last.copy()
     for t in range(T)[::-1]:
         deltas[t] = mask[t] * (1 - hs[t] ** 2) * (dhs[t] + dh)

@@ -111,6 +111,7 @@ def bridge_rows(dh0, h0, C, P):
 
 def decoder_summed(dhs, hs, h0, lengths, mode, W, R, P):
     live = (np.arange(len(hs))[:, None] < lengths)[..., None]
+    dhs = np.where(live, dhs, 0)
     total, back = np.zeros_like(h0), np.zeros_like(h0)
     for t in range(len(hs) - 1, -1, -1):
         delta = live[t] * (1 - hs[t]) * (1 + hs[t]) * (back + dhs[t])

@@ -136,7 +136,7 @@ def forward_rows(xs, h0, U, W, b, lengths):
 def forward_masked(xs, h0, U, W, b, lengths):
     mask = (np.arange(len(xs))[:, None] < lengths).astype(float)[..., None]
     h, hs = h0, []
-    for m, x in zip(mask, xs, strict=True):
+    for m, x in zip(mask, np.where(mask > 0, xs, 0), strict=True):
         h = m * step_concatenated(x, h, U, W, b) + (1 - m) * h
         hs.append(m * h)
     return np.array(hs), h
@@ -171,6 +171,7 @@ def backward_rows(dhs, dh_last, hs, h0, xs, rs, zs, ns, lengths, U, W):
 def backward_collected(dhs, dh_last, hs, h0, xs, rs, zs, ns, lengths, U, W):
     T, N, H = hs.shape
     mask = (np.arange(T)[:, None] < lengths).astype(float)[..., None]
+    dhs = np.where(mask > 0, dhs, 0)
     olds = np.concatenate([h0[None], hs[:-1]])
     deltas, dh = np.zeros((T, N, 3 * H)), dh_last.copy()
     for t in range(T - 1, -1, -1):

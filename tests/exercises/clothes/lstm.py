@@ -90,7 +90,7 @@ def forward_rows(xs, h0, c0, U, W, b, lengths):
 
 def forward_masked(xs, h0, c0, U, W, b, lengths):
     mask = (np.arange(len(xs))[:, None] < lengths).astype(float)[..., None]
-    projected = np.einsum("tnd,gd->tng", xs, U) + b
+    projected = np.einsum("tnd,gd->tng", np.where(mask > 0, xs, 0), U) + b
     h, c, hs = h0, c0, []
     for m, a in zip(mask, projected, strict=True):
         i, f, g, o = gates_einsum(a, h, np.eye(a.shape[1]), W, 0.0)
@@ -120,6 +120,7 @@ def backward_rows(dhs, dh_last, dc_last, xs, h_prevs, c_prevs, gates, tanh_cs, U
 
 def backward_collected(dhs, dh_last, dc_last, xs, h_prevs, c_prevs, gates, tanh_cs, U, W, lengths):
     live = (np.arange(len(xs))[:, None] < lengths).astype(float)[..., None]
+    dhs = np.where(live > 0, dhs, 0)
     deltas = np.zeros(gates.shape)
     dh, dc = dh_last.copy(), dc_last.copy()
     for t in range(len(xs))[::-1]:

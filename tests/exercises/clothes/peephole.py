@@ -109,7 +109,7 @@ def forward_rows(xs, h0, c0, U, W, b, p_i, p_f, p_o, lengths):
 def forward_masked(xs, h0, c0, U, W, b, p_i, p_f, p_o, lengths):
     mask = (np.arange(len(xs))[:, None] < lengths).astype(float)[..., None]
     h, c, hs = h0, c0, []
-    for m, x in zip(mask, xs, strict=True):
+    for m, x in zip(mask, np.where(mask > 0, xs, 0), strict=True):
         new_h, new_c = step_einsum(x, h, c, U, W, b, p_i, p_f, p_o)
         h, c = m * new_h + (1 - m) * h, m * new_c + (1 - m) * c
         hs.append(m * new_h)
@@ -138,6 +138,7 @@ def backward_collected(
     dhs, dh_last, dc_last, xs, h_prevs, c_prevs, cs, tanh_cs, gates, U, W, p_i, p_f, p_o, lengths
 ):
     live = (np.arange(len(xs))[:, None] < lengths).astype(float)[..., None]
+    dhs = np.where(live > 0, dhs, 0)
     deltas = np.zeros(gates.shape)
     dh, dc = dh_last.copy(), dc_last.copy()
     for t in range(len(xs))[::-1]:

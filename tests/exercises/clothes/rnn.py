@@ -34,8 +34,8 @@ def forward_rows(xs, h0, U, W, b, lengths):
 
 
 def forward_hoisted(xs, h0, U, W, b, lengths):
-    projected = np.einsum("tnd,hd->tnh", xs, U) + b
     mask = (np.arange(len(xs))[:, None] < lengths[None, :]).astype(float)[..., None]
+    projected = np.einsum("tnd,hd->tnh", np.where(mask > 0, xs, 0), U) + b
     h, hs = h0, []
     for m, a in zip(mask, projected, strict=True):
         h = m * np.tanh(a + np.einsum("nk,hk->nh", h, W)) + (1 - m) * h
@@ -150,7 +150,7 @@ def many_back_mask(hs, lengths, ds, V):
     T = len(hs)
     at = (np.arange(T)[:, None] == lengths - 1).astype(float)
     dhs = at[..., None] * (ds @ V)
-    last = (at[..., None] * hs).sum(axis=0)
+    last = np.where(at[..., None] > 0, hs, 0).sum(axis=0)
     return dhs, np.einsum("nk,nh->kh", ds, last), np.ones(len(ds)) @ ds
 
 
