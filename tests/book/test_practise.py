@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 import practise
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 from sphinx.application import Sphinx
 
 from authoring import learner_lib, mutation, sources
@@ -542,6 +542,21 @@ def test_a_cell_of_ones_own_runs_is_kept_and_handed_in(context: BrowserContext, 
     assert len(json.loads(download(page))["cells"]) == len(cells)
 
 
+def test_what_is_typed_after_adding_a_cell_goes_into_it(context: BrowserContext, site: str) -> None:
+    held: list[Route] = []
+    context.route("**/practise/editor.js", lambda route: held.append(route))
+    page = opened(context, site)
+    while not held:
+        page.wait_for_timeout(50)
+    add = page.locator("#cell-lstm_gates").get_by_role("button", name="Add a cell below")
+    expect(add).to_be_disabled()
+    held[0].continue_()
+    add.click()
+    page.keyboard.insert_text("seven = 7")
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator(".practise-own .cm-content")).to_have_text("seven = 7")
+
+
 def test_tab_indents_and_escape_then_tab_leaves(context: BrowserContext, site: str) -> None:
     page = opened(context, site)
     write(page, "lstm_gates", "if True:")
@@ -660,7 +675,7 @@ def invented(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             str(root / "doctrees"),
             "html",
             {
-                "extensions": ["myst_parser", "offline", "mathematics", "practise"],
+                "extensions": ["myst_parser", "loading", "mathematics", "practise"],
                 "myst_enable_extensions": ["dollarmath"],
                 "html_math_renderer": "typeset",
                 "html_static_path": [str(ROOT / "book" / "_static")],

@@ -8,6 +8,7 @@ const BASE = new URL("./", import.meta.url);
 const MEGABYTE = 1e6;
 const storage = () => window.localStorage;
 const megabytes = (bytes) => (bytes / MEGABYTE).toFixed(1);
+let Editor; // once it is loaded
 
 function button(text, action, attributes = {}) {
   const made = element("button", { type: "button", class: "practise-button", ...attributes }, text);
@@ -70,11 +71,13 @@ class Cell {
     else this.bar.append(button("Reset this cell", () => this.reset()));
     this.bar.append(this.undo);
     if (!this.own) {
-      this.bar.append(button("Add a cell below", () => this.page.add(this)));
+      // Not before there can be an editor: what is typed next belongs into it.
+      this.adder = button("Add a cell below", () => this.page.add(this), { disabled: "" });
+      this.bar.append(this.adder);
     }
     const place = element("div", { class: "practise-editor" });
     this.edit = async () => {
-      const { Editor } = await import("./editor.js");
+      Editor ??= (await import("./editor.js")).Editor;
       if (this.editor) return this.editor;
       code?.remove();
       this.box.prepend(place);
@@ -232,6 +235,8 @@ class Page {
     this.notebook = new Notebook(await answer.text());
     this.buildCells();
     this.store.watch((id) => this.followed(id));
+    ({ Editor } = await import("./editor.js"));
+    for (const { adder } of this.cells) if (adder) adder.disabled = false;
     this.openEditors();
   }
 
