@@ -48,7 +48,6 @@ class Hand:
         self.figure.locator(f"input[name={name}]").focus()
         for key in keys:
             self.page.keyboard.press(key)
-            state(self.figure)
 
     def click(self, name: str) -> None:
         self.figure.locator(f"[name={name}]").click()

@@ -714,6 +714,45 @@ def drag_by_touch(page: Page, x: float, y: float) -> None:
 
 
 @pytest.mark.parametrize("name", FIGURES)
+def test_a_handle_keeps_the_focus_whatever_changes_around_it(
+    browser: Browser, html: Path, name: str
+) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        figure = opened(page, html, name)
+        lost = figure.evaluate(
+            """async root => {
+                 const lost = [];
+                 const drawn = () =>
+                   new Promise(d => requestAnimationFrame(() => requestAnimationFrame(d)));
+                 const use = async (control, value) => {
+                   if (control.type === 'checkbox') control.checked = !control.checked;
+                   else control.value = value;
+                   control.dispatchEvent(new Event('input', {bubbles: true}));
+                   await drawn();
+                 };
+                 const controls = [...root.querySelectorAll('input:not([type=text]), select')];
+                 for (const {dataset: {handle}} of root.querySelectorAll('[data-handle]')) {
+                   const find = () => root.querySelector(`[data-handle="${handle}"]`);
+                   for (const control of controls) {
+                     const values = control.options
+                       ? [...control.options].map(o => o.value) : [control.max, control.min];
+                     for (const value of values) {
+                       const before = find();
+                       before?.focus({preventScroll: true});
+                       await use(control, value);
+                       if (before && find() && find() !== document.activeElement)
+                         lost.push(`${handle}: ${control.name} ${value}`);
+                     }
+                   }
+                 }
+                 return lost;
+               }"""
+        )
+        assert lost == []
+
+
+@pytest.mark.parametrize("name", FIGURES)
 def test_start_again_starts_again(browser: Browser, html: Path, name: str) -> None:
     with browser.new_context() as context:
         page = context.new_page()

@@ -166,8 +166,11 @@ export const mount = (root, figure, data) => {
     const next = document.createElement("div");
     next.innerHTML = inside(figure, state, view);
     const said = next.querySelector(".said").textContent;
+    const focused = root.contains(document.activeElement) && document.activeElement.dataset.handle;
     morphdom(root, next, {
       childrenOnly: true,
+      // A handle stays the same element, however many things are drawn before it.
+      getNodeKey: (node) => node.dataset?.handle ?? node.id,
       onBeforeElUpdated: (old, fresh) => {
         if (old.matches(".said")) return false;
         // A field keeps what is being typed into it.
@@ -175,6 +178,10 @@ export const mount = (root, figure, data) => {
         return !old.isEqualNode(fresh) || old.value !== fresh.value;
       },
     });
+    // What is moved within the page loses the focus.
+    if (focused && document.activeElement.dataset.handle !== focused) {
+      root.querySelector(`[data-handle="${focused}"]`)?.focus({ preventScroll: true });
+    }
     root.dataset.state = JSON.stringify(state);
     clearTimeout(spoken);
     spoken = setTimeout(() => {
