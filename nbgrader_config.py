@@ -27,11 +27,8 @@ c.Origin.library = "authoring.learner_lib.files"
 
 # Learners' code is graded in isolation: see grading/nbgrader.py.
 c.Autograde.exporter_class = "grading.nbgrader.Door"
-c.GenerateFeedback.preprocessors = [
-    "nbgrader.preprocessors.GetGrades",
-    "grading.nbgrader.PlainFeedback",
-    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
-]
+c.GenerateFeedback.exporter_class = "grading.feedback.Page"
+c.GenerateFeedback.preprocessors = ["grading.feedback.Marks", "grading.nbgrader.PlainFeedback"]
 c.ZipCollectApp.extractor_plugin = "grading.lms.SafeExtractor"
 c.ZipCollectApp.collector_plugin = "grading.lms.PlatformCollector"
 

@@ -68,10 +68,10 @@ class Report:
             writer = csv.writer(file)
             writer.writerow(Row._fields)
             for row in self.rows:
-                writer.writerow([_cell(value) for value in row])
+                writer.writerow([spreadsheet(value) for value in row])
 
 
-def _cell(value: Any) -> str:
+def spreadsheet(value: Any) -> str:
     """Make a value harmless to a spreadsheet, which would run a formula."""
     text = "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

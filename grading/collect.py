@@ -123,9 +123,9 @@ def collect(
         roster = of_gradebook(gradebook)
     numbers = course.config.get("CanvasExport", {}).get("lms_column", "ID") == "ID"
     known = participants(worksheet, roster) if worksheet else None
-    owner = gather.owner_of(platform, roster, numbers, known)
     with tempfile.TemporaryDirectory() as scratch:
         unpacked = unpack(download, Path(scratch) / "class", platform)
+        owner = gather.owner_of(platform, roster, numbers, known, unpacked.top)
         found = gather.labelled(unpacked.top, platform, unpacked.opened, owner)
         collection = gather.gather(found, unpacked, owner, chapter, platform, zone)
         states = {

@@ -414,6 +414,11 @@ def stamp(result: Result, assignment: Assignment, digest: str) -> None:
         "seed": assignment.seed_mark(),
         "seconds": round(result.seconds, 3),
     }
+    if result.reason:
+        # Formgrader shows the notebook from its beginning.
+        words = f"**Not graded: {intake.escape_markdown(result.reason)}.**"
+        cell = {"cell_type": "markdown", "id": "not-graded", "metadata": {}, "source": words}
+        result.notebook["cells"].insert(0, cell)
     if not assignment.isolated:
         words = "Graded without a sandbox: the score can be trusted no more than the code."
         cell = {"cell_type": "markdown", "id": "no-sandbox", "metadata": {}, "source": words}

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
-from grading import archives, candidates, platforms, timestamps
+from grading import archives, candidates, gradescope, platforms, timestamps
 
 INNER = (200 << 20, 2000)
 """Most bytes and files that may be notebooks in one learner's archive."""
@@ -25,8 +25,12 @@ class Download(NamedTuple):
 
 
 def wanted(path: PurePath) -> bool:
-    """Tell whether a file is unpacked: a notebook, perhaps, or when it was handed in."""
-    return candidates.may_be_notebook(path) or path.name == timestamps.TIMESTAMP
+    """Tell whether a file is unpacked: a notebook, perhaps, or what says whose and when."""
+    return (
+        candidates.may_be_notebook(path)
+        or path.name == timestamps.TIMESTAMP
+        or gradescope.is_metadata(path)
+    )
 
 
 def unpack(download: Path, top: Path, platform: str = "") -> Download:

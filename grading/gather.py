@@ -5,6 +5,7 @@ one. What stands below is of the learner's making and counts for nothing.
 """
 
 import datetime
+import functools
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
-from grading import candidates, intake, platforms, timestamps, whose
+from grading import candidates, gradescope, intake, platforms, timestamps, whose
 from grading.download import Download
 from grading.names import shown
 from grading.platforms import Label
@@ -68,8 +69,21 @@ def owner_of(
     roster: Roster,
     numbers: bool = True,
     participants: Mapping[str, Person] | None = None,
+    top: Path | None = None,
 ) -> Owner:
-    """Return how a platform's labels are told apart."""
+    """Return how a platform's labels are told apart; ``top`` is what it handed out, unpacked."""
+
+    @functools.cache
+    def table() -> dict[str, gradescope.Entry]:
+        return gradescope.read(top) if top else {}
+
+    def by_table(label: Label) -> tuple[str, Label]:
+        entry = table().get(label.number)
+        person = gradescope.owner(roster, entry)
+        return person.id, label._replace(time=entry.time if entry else None)
+
+    if platform == "gradescope":
+        return by_table
 
     def find(label: Label) -> tuple[str, Label]:
         person, better = whose.owner(
@@ -99,7 +113,7 @@ def labelled(
         for path in paths:
             label = platforms.read(platform, unicodedata.normalize("NFC", path.name))
             folder = path.is_dir() and path not in opened
-            alone = platform == "plain" and len(paths) == 1
+            alone = platform in ("plain", "sakai") and len(paths) == 1
             if folder and (label is None or (alone and not _is_known(label, owner))):
                 waiting.append(path)
             else:
@@ -155,7 +169,7 @@ def gather(
         why = f"{problem.why}; {words}" if words else problem.why
         made.skipped.append(Skipped(student, problem.path, why))
     for student in sorted(works):
-        _take(made, student, works[student], chapter, zone, download.top)
+        _take(made, student, works[student], chapter, platform, zone, download)
     for name in download.passed:
         student, file, words = _named(name, owner, platform)
         if student in made.taken or file in ("", ".txt"):
@@ -192,8 +206,9 @@ def _take(
     student: str,
     works: list[Work],
     chapter: str,
+    platform: str,
     zone: datetime.tzinfo | None,
-    top: Path,
+    download: Download,
 ) -> None:
     """Choose the notebook that counts for one learner: of the newest attempt that has one."""
     known = sorted({work.label.time for work in works if work.label.time}, reverse=True)
@@ -206,15 +221,16 @@ def _take(
             work = judged[chosen][1]
             if time != times[0]:
                 made.notes.append(f"{student}: the attempt of {time}; a newer has no notebook")
-            made.taken[student] = Taken(work, chosen, _timestamp(made, work, chosen, zone))
+            beside = _beside(work, chosen, platform, download.opened)
+            made.taken[student] = Taken(work, chosen, _timestamp(made, work, beside, zone))
             if judged[chosen][0].rank:
-                name = shown(str(chosen.relative_to(top)))
+                name = shown(str(chosen.relative_to(download.top)))
                 made.notes.append(f"{student}: taken from {name}")
             if work.label.late and not made.taken[student].timestamp:
                 made.notes.append(f"{student}: late, the platform says, but not when")
             return
         if judged:
-            name = ", ".join(str(path.relative_to(top)) for path in list(judged)[:3])
+            name = ", ".join(str(path.relative_to(download.top)) for path in list(judged)[:3])
             why = f"none of {len(judged)} notebooks is surely {chapter}.ipynb"
             made.skipped.append(Skipped(student, name, why))
             return
@@ -238,15 +254,33 @@ def _candidates(work: Work, chapter: str) -> Iterator[candidates.Candidate]:
         yield found._replace(version=newest or found.version)
 
 
-def _timestamp(made: Collection, work: Work, path: Path, zone: datetime.tzinfo | None) -> str:
+def _beside(work: Work, path: Path, platform: str, opened: set[Path]) -> Path | None:
+    """Return the folder whose ``timestamp.txt`` is not of the learner's making, if there is one.
+
+    Sakai puts it into the learner's folder, a person beside the notebook; what was in a
+    learner's archive is the learner's.
+    """
+    if not work.path.is_dir() or platform not in ("", "plain", "sakai"):
+        return None
+    folder = work.path if platform == "sakai" else path.parent
+    return None if {folder, *folder.parents} & opened else folder
+
+
+def _timestamp(
+    made: Collection, work: Work, beside: Path | None, zone: datetime.tzinfo | None
+) -> str:
     """Return when the work was handed in: as the platform says, else as a file beside it."""
     time = work.label.time
+    if time is not None and time.tzinfo is not None:
+        return timestamps.write(time)
     if time is not None:
         return timestamps.write(time.replace(tzinfo=zone) if zone else time.astimezone())
-    if not work.path.is_dir():
+    if work.label.time_said:
+        made.notes.append(f"{work.student}: {work.label.time_said!r} is read as no time")
+    if beside is None:
         return ""
     try:
-        return timestamps.read_timestamp(path.parent, zone)
+        return timestamps.read_timestamp(beside, zone)
     except intake.Refused as error:
         made.skipped.append(Skipped(work.student, timestamps.TIMESTAMP, str(error)))
         return ""

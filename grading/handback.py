@@ -14,6 +14,8 @@ NAMES = {
     "canvas": lambda prefix, file: f"{prefix}{file}",
     "blackboard": lambda prefix, file: f"{prefix.rstrip('_')}_{file}",
     "brightspace": lambda prefix, file: f"{prefix.rstrip(' -')}/{file}",
+    "gradescope": lambda prefix, file: f"{prefix}/{file}",
+    "sakai": lambda prefix, file: f"{prefix}/Feedback Attachment(s)/{file}",
     "classroom": lambda prefix, file: f"{prefix}{file}",
     "plain": lambda prefix, file: f"{prefix.rstrip('_-. ')}/{file}",
 }

@@ -6,9 +6,11 @@ order. Nothing else of their file counts: no metadata, no points, no kernel, no 
 no graded cells.
 """
 
+import codecs
 import copy
 import json
 import os
+import re
 import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,6 +18,19 @@ from typing import Any, NamedTuple
 
 from grading import bindings, candidates, order
 from grading.limits import Limits
+
+NOT_NOTEBOOKS = (
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x1f\x8b", "a gz archive"),
+    (b"Rar!", "a rar archive"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"%PDF", "a PDF"),
+    (b"<!DOCTYPE", "a web page"),
+    (b"<html", "a web page"),
+    (b"\x89PNG", "a picture"),
+    (b"version https://git-lfs", "a pointer of Git LFS"),
+)
+"""How files begin that are no notebooks, whatever they are called."""
 
 
 class Refused(Exception):
@@ -147,12 +162,16 @@ def parse(data: bytes, limits: Limits) -> list[Cell]:
     Refused
         Where it is not UTF-8, not JSON, or not a notebook.
     """
-    if data.startswith(b"PK\x03\x04"):
-        raise Refused("a zip archive that is named as a notebook")
+    for beginning, what in NOT_NOTEBOOKS:
+        if data.lstrip()[: len(beginning)].lower() == beginning.lower():
+            raise Refused(f"{what} that is named as a notebook; hand in the notebook itself")
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-16" if wide else "utf-8").lstrip("\ufeff")
     except UnicodeDecodeError as error:
-        raise Refused(f"not UTF-8: byte {error.start} of the file") from error
+        raise Refused(
+            f"not UTF-8: byte {error.start} of the file; save it in Jupyter and hand it in again"
+        ) from error
     if sum(map(text.count, ",[{")) > limits.values:
         raise Refused(f"not a notebook: more than {limits.values} values; clear its outputs")
     try:
@@ -160,7 +179,7 @@ def parse(data: bytes, limits: Limits) -> list[Cell]:
     except RecursionError as error:
         raise Refused("not a notebook: nested too deeply") from error
     except ValueError as error:
-        raise Refused(f"not JSON: {plain(str(error))}") from error
+        raise Refused(f"not JSON: {_damage(text, error)}") from error
     if not isinstance(content, dict):
         raise Refused("not a notebook: there are no cells")
     cells = content.get("cells")
@@ -177,6 +196,19 @@ def parse(data: bytes, limits: Limits) -> list[Cell]:
     if sum(len(cell.source) for cell in taken) > limits.sources:
         raise Refused(f"more than {limits.sources >> 20} MB of text in its cells")
     return taken
+
+
+def _damage(text: str, error: ValueError) -> str:
+    """Say in words what is wrong with a file that should be JSON, and what to do."""
+    if text.lstrip()[:1] != "{":
+        return "this is some other file; hand in the notebook itself"
+    place = error.pos if isinstance(error, json.JSONDecodeError) else 0
+    # Where a string has no end, its beginning is what the parser complains of.
+    if "Unterminated" in str(error) or not text[place:].strip():
+        return "your file is cut off; hand it in again"
+    if re.search(r"^(<{7}|={7}|>{7}) ?", text, re.MULTILINE):
+        return "it holds marks of a merge (<<<<<<<); settle them and hand it in again"
+    return f"your file is damaged ({plain(str(error))}); save it in Jupyter and hand it in again"
 
 
 def _cell(cell: dict[str, Any]) -> Cell:

@@ -77,7 +77,7 @@ class PlatformCollector(FileNameCollectorPlugin):
             roster = of_gradebook(gradebook)
         if self.platform:
             numbers = app.config.get("CanvasExport", {}).get("lms_column", "ID") == "ID"
-            owner = gather.owner_of(self.platform, roster, numbers)
+            owner = gather.owner_of(self.platform, roster, numbers, top=unpacked.top)
             found = gather.labelled(unpacked.top, self.platform, unpacked.opened, owner)
         else:
             owner = functools.partial(by_id, roster)

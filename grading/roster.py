@@ -36,16 +36,19 @@ class Table(NamedTuple):
 
 
 COLUMNS = {
-    "id": "id username login loginid sisloginid user netid kennung benutzername",
-    "first_name": "firstname givenname forename vorname prenom nombre",
-    "last_name": "lastname surname familyname nachname nom apellidos",
-    "name": "name fullname student studentname",
-    "email": "email emailaddress mail emailadresse",
-    "lms_user_id": "lmsuserid lmsid idnumber canvasid canvasuserid studentid number",
+    "id": "id username login loginid sisloginid user netid kennung benutzername anmeldename "
+    "nomdutilisateur utilisateur identifiant nombredeusuario usuario nomeutente",
+    "first_name": "firstname givenname forename vorname prenom nombre nome",
+    "last_name": "lastname surname familyname nachname nom apellidos apellido cognome",
+    "name": "name fullname student studentname vollstandigername nomcomplet nombrecompleto",
+    "email": "email emailaddress mail emailadresse adressedecourriel courriel adresseemail "
+    "direcciondecorreo correo correoelectronico indirizzoemail",
+    "lms_user_id": "lmsuserid lmsid idnumber canvasid canvasuserid studentid sid number "
+    "idnummer numerodidentification numerodeid orgdefinedid",
 }
-"""What columns are called, in lower case and without blanks, by platforms too."""
+"""What columns are called, in lower case, without blanks and accents, by platforms too."""
 LARGEST = 20 << 20
-UNSEEN = re.compile(r"[\s\u200b\u200e\u200f\u2060\ufeff]+")
+UNSEEN = re.compile(r"[\u200b\u200e\u200f\u2060\ufeff]+")
 
 
 def read(path: Path) -> Table:
@@ -57,19 +60,9 @@ def read(path: Path) -> Table:
         With the row's number, as a spreadsheet counts, and what to do. Nothing is half read.
     """
     text, said = _decode(path)
-    lines = text.splitlines()
-    offset = 1
-    if lines and re.fullmatch(r"sep=.", lines[0]):
-        separator, text, offset = lines[0][-1], "\n".join(lines[1:]), 2
-    else:
-        header = next((line for line in lines if line.strip()), "")
-        separator = max(",;\t|", key=header.count)
+    rows, separator, offset = _rows(text)
     if separator != ",":
         said.append(f"separator {separator!r}")
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
-    except csv.Error as error:
-        raise RosterError(f"{error}; save the table as CSV again") from error
     numbered = [(k, [_clean(cell) for cell in row]) for k, row in enumerate(rows, offset)]
     filled = [(k, row) for k, row in numbered if any(row)]
     if not filled:
@@ -97,12 +90,30 @@ def read(path: Path) -> Table:
         people[person.id] = number, person
     if empty:
         said.append(f"{empty} empty row{'s' if empty > 1 else ''} left out")
+    if "id" not in columns:
+        said.append("ids are the e-mail addresses: there is no column id, username or login")
     unused = [name for k, name in enumerate(header_row) if name and k not in columns.values()]
     if unused:
         said.append(f"not used: {', '.join(unused)}")
     if not people:
         raise RosterError("there is a header and no learner below it")
     return Table([person for _, person in people.values()], said)
+
+
+def _rows(text: str) -> tuple[list[list[str]], str, int]:
+    """Return the rows of a table, its separator, and the number of the first row."""
+    lines = text.splitlines()
+    offset = 1
+    if lines and re.fullmatch(r"sep=.", lines[0]):
+        separator, text, offset = lines[0][-1], "\n".join(lines[1:]), 2
+    else:
+        header = next((line for line in lines if line.strip()), "")
+        separator = max(",;\t|", key=header.count)
+    try:
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+        return list(rows), separator, offset
+    except csv.Error as error:
+        raise RosterError(f"{error}; save the table as CSV again") from error
 
 
 def _decode(path: Path) -> tuple[str, list[str]]:
@@ -135,12 +146,23 @@ def _decode(path: Path) -> tuple[str, list[str]]:
 
 
 def _clean(cell: str) -> str:
-    return unicodedata.normalize("NFC", UNSEEN.sub(" ", cell).strip())
+    return unicodedata.normalize("NFC", re.sub(r"\s+", " ", UNSEEN.sub("", cell)).strip())
 
 
 def _columns(header: list[str], number: int) -> dict[str, int]:
+    """Map what is known of a person to columns, which must be enough for an id."""
+    found = _known(header)
+    if "id" not in found and "email" not in found:
+        names = ", ".join(header)
+        raise RosterError(
+            f"row {number}: expected a column id, username, login or email, got: {names}"
+        )
+    return found
+
+
+def _known(header: list[str]) -> dict[str, int]:
     """Map what is known of a person to columns."""
-    short = [re.sub(r"[^a-z]", "", name.casefold()) for name in header]
+    short = [_short(name) for name in header]
     found: dict[str, int] = {}
     canvas = "sisloginid" in short
     for key, words in COLUMNS.items():
@@ -149,11 +171,12 @@ def _columns(header: list[str], number: int) -> dict[str, int]:
                 found[key] = short.index(word)
     if canvas and "id" in short:
         found["lms_user_id"] = short.index("id")
-    if "id" not in found:
-        raise RosterError(
-            f"row {number}: expected a column id, username or login, got: {', '.join(header)}"
-        )
     return found
+
+
+def _short(name: str) -> str:
+    """Take blanks, signs and accents from the name of a column."""
+    return re.sub(r"[^a-z]", "", unicodedata.normalize("NFKD", name).casefold())
 
 
 def _person(
@@ -166,9 +189,15 @@ def _person(
             "put cells that hold the separator in quotes"
         )
     row = row + [""] * (len(header) - len(row))
+    short = {_short(cell) for cell in header}
     found = {key: row[k] for key, k in columns.items()}
+    if "orgdefinedid" in short:
+        # Brightspace puts a sign before what a spreadsheet might change.
+        found = {key: value.removeprefix("#") for key, value in found.items()}
+    found.setdefault("id", found.get("email", ""))
     name = found.pop("name", "")
-    if not found["id"] and name.casefold() in ("points possible", "student, test"):
+    own = ("", "points possible", "student, test")
+    if name.casefold() in own and ("sisloginid" in short or not found["id"]) and "name" in columns:
         return None
     if name and not found.get("last_name"):
         last, comma, first = name.partition(",")
@@ -302,19 +331,20 @@ def participants(path: Path, roster: Roster) -> dict[str, Person]:
         Where the file is no such worksheet.
     """
     text, _ = _decode(path)
-    rows = csv.reader(io.StringIO(text, newline=""))
-    header = [letters(cell) for cell in next(rows, [])]
+    header, *body = _rows(text)[0] or [[]]
+    columns = _known(header)
     found: dict[str, Person] = {}
-    for row in rows:
+    for row in body:
         number = re.search(r"(\d+)\s*$", row[0]) if row else None
         if number is None:
             continue
-        known = dict(zip(header, map(_clean, row), strict=False))
+        known = {key: _clean(row[k]) for key, k in columns.items() if k < len(row)}
         for people in (
-            roster.by_login(known.get("username", "")),
-            roster.by_login(known.get("emailaddress", "")),
-            roster.by_number(known.get("idnumber", "")),
-            roster.by_name(known.get("fullname", "")),
+            # Of an anonymous worksheet the first column, the number, is not a login.
+            roster.by_login(known.get("id", "")) if columns.get("id") else [],
+            roster.by_login(known.get("email", "")),
+            roster.by_number(known.get("lms_user_id", "")),
+            roster.by_name(known.get("name", "")),
         ):
             if len(people) == 1:
                 found[number[1]] = people[0]

@@ -40,6 +40,8 @@ def owner(
         raise Unknown("the roster is empty: enter the class first")
     if platform == "plain":
         return _plain(label, roster)
+    if platform == "sakai":
+        return _one(roster.by_login(label.login), f"the id {label.login}", "use ids"), label
     if platform == "blackboard":
         return _by_ending(label, roster), label
     if platform == "canvas":
@@ -47,6 +49,10 @@ def owner(
     if participants and label.number in participants:
         return participants[label.number], label
     return _by_name(label, roster), label
+
+
+HIDDEN = {"participant", "teilnehmerin", "teilnehmer", "participante", "partecipante", "deelnemer"}
+"""What Moodle calls everyone where submissions are anonymous."""
 
 
 def _one(found: list[Person], what: str, advice: str) -> Person:
@@ -84,6 +90,8 @@ def _canvas(label: Label, roster: Roster, numbers: bool) -> Person:
 
 def _by_name(label: Label, roster: Roster) -> Person:
     """Find by name; Moodle puts a group's before it."""
+    if letters(label.name) in HIDDEN and not roster.by_name(label.name):
+        raise Unknown("Moodle hides who this is: reveal the identities, then download again")
     pieces = label.name.split("-")
     for k in range(len(pieces)):
         found = roster.by_name("-".join(pieces[k:]))

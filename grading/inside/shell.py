@@ -16,6 +16,8 @@ COMMANDS = {
     ),
 }
 """Magics that start a program."""
+RUNNING = ("capture", "debug", "prun", "time", "timeit")
+"""Magics that run the learner's own code, whose errors are the learner's."""
 
 
 class Outputs:
@@ -152,6 +154,8 @@ def make_shell(home: str) -> Any:
         def system(self, cmd: str) -> None:
             refuse(cmd)
 
+        system_raw = system_piped = system
+
         def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
             refuse(cmd)
             return SList([]) if split else ""
@@ -180,8 +184,8 @@ def make_shell(home: str) -> Any:
 
         @contextlib.contextmanager
         def forgiven(self, name: str) -> Any:
-            """Have a magic that is used wrongly, or an extension that is not there, cost a line."""
-            kinds = Exception if name in ("load_ext", "reload_ext") else UsageError
+            """Have a magic that fails, as what it needs is not here, cost a line of text."""
+            kinds = UsageError if name in RUNNING else Exception
             try:
                 yield
             except kinds as error:

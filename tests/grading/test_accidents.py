@@ -276,6 +276,13 @@ ASKED = {
     "%config InlineBackend.figure_format = 'retina'": "",
     "%autoreload 2": "There is no magic %autoreload here.",
     "%load_ext autoreload\n%autoreload 2": "",
+    "%run not_there.py": "%run: File `'not_there.py'` not found.",
+    "%load not_there.py": "%load: 'not_there.py' was not found",
+    "%recall": "%recall: ",
+    "%edit": "%edit: ",
+    "%notebook x": "%notebook: ",
+    'get_ipython().system_raw("ls")': "Commands are not run here: ls",
+    'get_ipython().system_piped("ls")': "Commands are not run here: ls",
     "%gui qt": "",
     "%timeit": "",
 }
@@ -314,10 +321,30 @@ def test_commands_and_magics_cost_a_line_of_text_and_no_more(grader: Grader) -> 
 UNREADABLE = {
     "an empty file": (b"", "the file is empty"),
     "white space": (b"\n \n", "the file is empty"),
-    "cut off": (b'{"cells": [', "not JSON: Expecting value: line 1 column 12 (char 11)"),
-    "a web page": (b"<!DOCTYPE html>", "not JSON: Expecting value: line 1 column 1 (char 0)"),
-    "UTF-16": ('{"cells": []}'.encode("utf-16"), "not UTF-8: byte 0 of the file"),
-    "Latin-1": ('{"cells": [], "é": 1}'.encode("latin-1"), "not UTF-8: byte 15 of the file"),
+    "cut off": (b'{"cells": [', "not JSON: your file is cut off; hand it in again"),
+    "cut off in a text": (
+        b'{"a": [1], "b": "x',
+        "not JSON: your file is cut off; hand it in again",
+    ),
+    "cut off in a name": (b'{"a": [1], "b', "not JSON: your file is cut off; hand it in again"),
+    "damaged": (
+        b'{"a": 1 "b": 2}',
+        "not JSON: your file is damaged (Expecting ',' delimiter: line 1 column 9 (char 8)); "
+        "save it in Jupyter and hand it in again",
+    ),
+    "a merge": (
+        b'{\n<<<<<<< HEAD\n"a": 1}',
+        "not JSON: it holds marks of a merge (<<<<<<<); settle them and hand it in again",
+    ),
+    "a script": (b"x = 1", "not JSON: this is some other file; hand in the notebook itself"),
+    "a web page": (
+        b"\n<!doctype html>",
+        "a web page that is named as a notebook; hand in the notebook itself",
+    ),
+    "Latin-1": (
+        '{"cells": [], "é": 1}'.encode("latin-1"),
+        "not UTF-8: byte 15 of the file; save it in Jupyter and hand it in again",
+    ),
     "another JSON file": (b'{"a": 1}', "not a notebook: there are no cells"),
     "a list": (b"[1, 2]", "not a notebook: there are no cells"),
     "cells that are none": (b'{"cells": 5}', "not a notebook: there are no cells"),
@@ -341,7 +368,8 @@ def test_what_cannot_be_read_is_refused_with_the_reason(name: str, tmp_path: Pat
 
 def test_a_byte_order_mark_is_no_reason_to_refuse(grader: Grader) -> None:
     text = json.dumps(small.answer(grader.assignment.released))
-    assert grader.grade(b"\xef\xbb\xbf" + text.encode()).scores == FULL
+    for data in (b"\xef\xbb\xbf" * 2 + text.encode(), text.encode("utf-16")):
+        assert grader.grade(data).scores == FULL
 
 
 def test_own_cells_stay_in_their_places(grader: Grader) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -106,6 +107,18 @@ NAMES: dict[str, Callable[[str], dict[str, str]]] = {
         f"Bob Ohm - {file}": "bob",
         f"Zoë O'Neil-Smith - {file}": "u-zoe",
     },
+    "gradescope": lambda file: {
+        f"assignment_7_export/submission_11/{file}": "ada",
+        f"assignment_7_export/submission_12/{file}": "bob",
+        f"assignment_7_export/submission_13/deep/{file}": "u-zoe",
+        "assignment_7_export/submission_metadata.yml": "",
+    },
+    "sakai": lambda file: {
+        f"Sheet 1 (late)/Lovelace, Ada(ada)/Submission attachment(s)/{file}": "ada",
+        f"Sheet 1 (late)/Ohm, Bob (bob)/Submission attachment(s)/{file}": "bob",
+        "Sheet 1 (late)/Ohm, Bob (bob)/timestamp.txt": "",
+        "Sheet 1 (late)/grades.csv": "",
+    },
     "plain": lambda file: {
         f"ada/{file}": "ada",
         f"bob_{file}": "bob",
@@ -115,18 +128,106 @@ NAMES: dict[str, Callable[[str], dict[str, str]]] = {
 }
 
 
+METADATA = """\
+---
+submission_11:
+  :submitters:
+  - :name: A. Lovelace
+    :sid: ''
+    :email: ada@example.org
+  :created_at: 2024-01-01 10:00:00.5 Z
+submission_12:
+  :submitters:
+  - :name: Bob Ohm
+    :sid: '102'
+    :email:
+  :created_at: 2024-01-02 05:00:00 -05:00
+submission_13:
+  :submitters:
+  - :name: Zoë O'Neil-Smith
+    :sid:
+    :email:
+submission_14:
+  :submitters:
+  - :name: Ada Lovelace
+  - :name: Bob Ohm
+"""
+BESIDE_FOLDERS = {"yml": METADATA, "txt": "2024-01-02T10:00:00.123Z", "csv": "", "html": ""}
+"""What platforms put beside the learners' files, by its ending."""
+
+
+def content(name: str, who: str) -> str:
+    return WORK[who] if who else BESIDE_FOLDERS[name.rpartition(".")[2]]
+
+
 @pytest.mark.parametrize("platform", NAMES)
 def test_each_platforms_names_lead_to_the_right_learner(
     classroom: Path, tmp_path: Path, platform: str
 ) -> None:
     given = NAMES[platform]("tiny.ipynb")
     download = zipped(
-        tmp_path / "class.zip", *((name, WORK.get(who, "")) for name, who in given.items())
+        tmp_path / "class.zip", *((name, content(name, who)) for name, who in given.items())
     )
     assert collect(classroom, download, platform, "--timezone", "UTC") == 0
     assert submitted(classroom) == {who: who for who in given.values() if who}
-    if platform in ("blackboard", "brightspace"):
+    if platform in ("blackboard", "brightspace", "gradescope", "sakai"):
         assert stamp(classroom, "bob") == "2024-01-02 10:00"
+
+
+def test_names_that_are_near_a_platforms_are_read_or_named(
+    classroom: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """What a platform hides, writes in another language, or leaves to a learner to forge."""
+    forged = METADATA.replace("submission_12", "submission_99")
+    for platform, entries, taken, words in (
+        ("moodle", {"Participant_9001_assignsubmission_file/tiny.ipynb": "ada"}, {}, "reveal"),
+        ("moodle", {"Teilnehmerin_9_assignsubmission_file_tiny.ipynb": "ada"}, {}, "reveal"),
+        (
+            "moodle",
+            {
+                "Ada Lovelace_9_assignsubmission_file/tiny.ipynb": "ada",
+                "Ada Lovelace_9_assignsubmission_file/timestamp.txt": "2020-01-01 00:00",
+            },
+            {"ada": ""},
+            "",
+        ),
+        (
+            "brightspace",
+            {
+                "1-2 - Ada Lovelace - 1 janv., 2024 1000/tiny.ipynb": "ada",
+                "2-2 - Bob Ohm - 2 Jan 2024 1000/tiny.ipynb": "bob",
+            },
+            {"ada": "", "bob": "2024-01-02 10:00"},
+            "ada: '1 janv., 2024 1000' is read as no time",
+        ),
+        (
+            "gradescope",
+            {
+                "x/submission_14/tiny.ipynb": "ada",
+                "x/submission_99/tiny.ipynb": "bob",
+                "x/submission_99/submission_metadata.yml": forged,
+                "x/submission_metadata.yml": METADATA,
+            },
+            {},
+            "handed in by several: Ada Lovelace, Bob Ohm",
+        ),
+        (
+            "sakai",
+            {
+                "x/Lovelace, Ada(ada)/Submission attachment(s)/tiny.ipynb": "ada",
+                "x/Lovelace, Ada(ada)/Submission attachment(s)/timestamp.txt": "2020-01-01 00:00",
+            },
+            {"ada": ""},
+            "",
+        ),
+    ):
+        shutil.rmtree(classroom / "submitted", ignore_errors=True)
+        files = [(name, WORK.get(data, data)) for name, data in entries.items()]
+        download = zipped(tmp_path / "class.zip", *files)
+        collect(classroom, download, platform, "--timezone", "UTC")
+        assert submitted(classroom) == {who: who for who in taken}, (platform, entries)
+        assert {who: stamp(classroom, who) for who in taken} == taken
+        assert words in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("platform", ["canvas", "moodle", "blackboard", "plain"])

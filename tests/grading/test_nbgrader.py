@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -85,6 +86,9 @@ def test_autograde_feedback_and_export(course: Path) -> None:
         in (course / "feedback/cheat/tiny/tiny.html").read_text()
     )
     assert "Not graded: not JSON" in (course / "feedback/broken/tiny/tiny.html").read_text()
+
+    refused = json.loads((course / "autograded/broken/tiny/tiny.ipynb").read_text())
+    assert refused["cells"][0]["source"].startswith("**Not graded: not JSON: your file is cut off")
 
     small.run_nbgrader(course, "export")
     text = (course / "grades.csv").read_text()
@@ -213,6 +217,36 @@ def test_the_formgraders_button_is_isolated(course: Path) -> None:
     assert result["success"], result
     assert scores(course) == {"one": (9.0, False)}
     assert "PARENT 0 True" in (course / "autograded/one/tiny/tiny.ipynb").read_text()
+
+
+def test_feedback_begins_with_a_table_and_asks_for_nothing(course: Path) -> None:
+    long = "x = '" + "y" * 300 + "'\n"
+    notebook = small.answer(
+        small.released(course), double=long + "def double(x):\n    return x\n", total=None
+    )
+    notebook = small.insert(notebook, "print('<script>alert(1)</script>')")
+    small.submit(course, "one", notebook)
+    assert autograde(course) == 0
+    with Gradebook(f"sqlite:///{course}/gradebook.db", "recurrent-networks") as gradebook:
+        grade = gradebook.find_grade("test_total", small.NAME, small.NAME, "one")
+        grade.manual_score = 2
+        comment = gradebook.find_comment("double", small.NAME, small.NAME, "one")
+        comment.manual_comment = "Mind the <i>factor</i>."
+        gradebook.db.commit()
+    small.run_nbgrader(course, "generate_feedback", small.NAME)
+    page = (course / "feedback/one/tiny/tiny.html").read_text()
+    assert "<h1>tiny: 6 of 9 points</h1>" in page
+    table = page.partition("<table>")[2].partition("</table>")[0]
+    rows = [re.sub("<[^>]*>", "|", row) for row in table.split("<tr>")[2:]]
+    assert [re.sub(r"\|+", "|", row).split("|")[1:4] for row in rows] == [
+        ["double", "1 of 3", "random numbers: not right"],
+        ["total", "2 of 3", "a person has set this mark; the tests had given 0"],
+        ["last", "3 of 3", "✓ right"],
+    ]
+    assert not re.search(r"https?://|<script|<link|@import|url\(", page)
+    assert "Mind the &lt;i&gt;factor&lt;/i&gt;." in page
+    assert "y" * 300 in page
+    assert "pre-wrap" in page
 
 
 def test_feedback_on_a_notebook_that_stock_nbgrader_graded_shows_no_tests(course: Path) -> None:

@@ -9,7 +9,7 @@ from nbgrader.api import Gradebook
 
 from grading import __main__ as command
 from grading import names
-from grading.roster import Person, RosterError, Table, read
+from grading.roster import Person, Roster, RosterError, Table, participants, read
 
 calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -80,6 +80,39 @@ READ: dict[str, tuple[bytes, list[str]]] = {
             "not used: SIS User ID, Section, rnn (1)",
         ],
     ),
+    "Canvas, posted by hand": (
+        (
+            "Student,ID,SIS Login ID,rnn (1)\n,,,Manual Posting\n    Points Possible,,,40\n"
+            '"Lovelace, Ada",101,ada,\n"Müller, Bob",102,bob,\n"Student, Test",9,a1b2,\n'
+        ).encode(),
+        [
+            "row 2 is no learner: ",
+            "row 3 is no learner: Points Possible",
+            "row 6 is no learner: Student, Test",
+            "not used: rnn (1)",
+        ],
+    ),
+    "Brightspace": (
+        (
+            "OrgDefinedId,Username,Last Name,First Name,End-of-Line Indicator\n"
+            "#101,#ada,Lovelace,Ada,#\n#102,#bob,Müller,Bob,#\n"
+        ).encode(),
+        ["not used: End-of-Line Indicator"],
+    ),
+    "Moodle in German": (
+        (
+            "Vorname;Nachname;Anmeldename;ID-Nummer;E-Mail-Adresse\n"
+            "Ada;Lovelace;ada;101;ada@example.org\nBob;Müller;bob;102;\n"
+        ).encode(),
+        ["separator ';'"],
+    ),
+    "Moodle in French": (
+        (
+            "Prénom,Nom,Nom d’utilisateur,Numéro d’identification,Adresse de courriel\n"
+            "Ada,Lovelace,ada,101,ada@example.org\nBob,Müller,bob,102,\n"
+        ).encode(),
+        [],
+    ),
     "Moodle": (
         (
             "First name,Surname,Username,ID number,Email address\n"
@@ -109,11 +142,29 @@ def test_what_people_and_platforms_write_is_read(tmp_path: Path, name: str) -> N
     assert found.said == said
 
 
+def test_who_has_no_login_there_goes_by_the_e_mail(tmp_path: Path) -> None:
+    found = table(tmp_path, "First name,Last name,Email address\nAda,Lovelace,ada@example.org\n")
+    assert found.people == [Person("ada@example.org", "Ada", "Lovelace", "ada@example.org")]
+    assert found.said == ["ids are the e-mail addresses: there is no column id, username or login"]
+
+
+def test_moodles_worksheet_is_read_in_other_languages(tmp_path: Path) -> None:
+    path = tmp_path / "worksheet.csv"
+    path.write_text(
+        "ID;Vollständiger Name;E-Mail-Adresse\n"
+        "Teilnehmer/in9001;Bob Müller;\nTeilnehmer/in9002;Anna Berg;ADA@example.org\n"
+    )
+    assert participants(path, Roster([ADA, BOB])) == {"9001": BOB, "9002": ADA}
+
+
 ADVICE = {
     "nothing": ("", "there is nothing in it"),
     "blanks alone": ("\n ,\n", "there is nothing in it"),
     "a header alone": (HEADER, "there is a header and no learner below it"),
-    "no id": ("name,grade\nAda,1\n", "row 1: expected a column id, username or login, got: name"),
+    "no id": (
+        "name,grade\nAda,1\n",
+        "row 1: expected a column id, username, login or email, got: name",
+    ),
     "an id twice": (
         HEADER + ROWS + "ada,Adam,Ant,,\n",
         "row 4: the id ada stands in row 2, too; take one out or correct it",
