@@ -459,7 +459,7 @@ check(pool_backward)
 # A document is sentences of words.
 # Pool the words of each sentence into a sentence vector, then the sentences into a document vector, each level with parameters of its own:
 #
-# $$\alpha_{lt} = \operatorname{softmax}_t\!\left( u_w \cdot \tanh(W_w h_{lt} + b_w) \right), \quad s_l = \sum_t \alpha_{lt} h_{lt}, \qquad \beta_l = \operatorname{softmax}_l\!\left( u_s \cdot \tanh(W_s s_l + b_s) \right), \quad d = \sum_l \beta_l s_l.$$
+# $$\begin{aligned} \alpha_{lt} &= \operatorname{softmax}_t\!\left( u_w \cdot \tanh(W_w h_{lt} + b_w) \right), & s_l &= \sum_t \alpha_{lt} h_{lt}, \\ \beta_l &= \operatorname{softmax}_l\!\left( u_s \cdot \tanh(W_s s_l + b_s) \right), & d &= \sum_l \beta_l s_l. \end{aligned}$$
 #
 # In the full model a bidirectional GRU reads the words before the first pooling, and another reads the sentences before the second.
 # They are left out here.

@@ -18,9 +18,11 @@ TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 PAGES = [*(name for _, names in pdf.parts(TOC) for name in names), "genindex", "search"]
 
 
-def settle(page: Page) -> None:
-    """Wait until book.js is done, and fonts and the pictures that come late are there."""
+def settle(page: Page, laid_out: bool = True) -> None:
+    """Wait until book.js is done, and fonts and what comes late are there."""
     page.wait_for_function("document.documentElement.dataset.reachable === 'done'")
+    if laid_out:
+        page.wait_for_function("document.documentElement.dataset.laidOut === 'all'")
     page.evaluate(
         """async () => {
              const images = [...document.images].filter(i => i.getClientRects().length);
@@ -155,7 +157,7 @@ def test_what_is_not_laid_out_yet_has_the_size_that_it_will_have(
         page = context.new_page()
         page.add_init_script("window.requestIdleCallback = () => 0")
         page.goto(f"file://{html}/{name}.html")
-        settle(page)
+        settle(page, laid_out=False)
         sizes = f"{LATE}.flatMap(e => [e.scrollWidth, e.getBoundingClientRect().height])"
         expected = page.evaluate(sizes)
         page.add_style_tag(content="* { content-visibility: visible !important }")
