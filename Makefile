@@ -45,7 +45,7 @@ BOOK := $(wildcard _config.yml _toc.yml) $(call find,book)
 # Whatever writes runs alone in this folder: the goal is made again, under a lock. All that it
 # starts inherits the open file, and with it the lock, which so lasts as long as they do.
 LOCK := _build/.lock
-LOCKED_GOALS := course test fresh book pdf canary lighthouse exercises learner grade sample install lint format bench bench-grading bench-practise mutants experiments constraints clean
+LOCKED_GOALS := course test fresh book pdf canary lighthouse exercises learner grade sample install lint format bench bench-grading bench-practise bench-figures mutants experiments constraints clean
 ifndef LOCKED
 .NOTPARALLEL:
 .PHONY: $(LOCKED_GOALS)
@@ -100,6 +100,9 @@ canary: $(STAMPS)/book
 bench-practise: $(STAMPS)/book
 	@$(BIN)/python tools/bench_practise.py $(CHAPTER)
 	@$(BIN)/python tools/lighthouse.py book/practise/attention.html
+
+bench-figures: $(STAMPS)/book
+	@$(BIN)/python tools/bench_figures.py
 
 lighthouse: $(STAMPS)/book
 	@$(BIN)/python tools/lighthouse.py
@@ -189,6 +192,7 @@ help:
 	@echo "make bench          speed of lib against PyTorch"
 	@echo "make bench-grading  speed of grading against stock nbgrader"
 	@echo "make bench-practise  speed and weight of the practise pages (Lighthouse needs npm)"
+	@echo "make bench-figures  how soon an interactive figure answers on a slow machine"
 	@echo "make experiments    what figures took from training, made anew; CHAPTER=rnn for one"
 	@echo "make mutants        strength of the hidden tests: wrong answers that lose marks"
 	@echo "make canary         the book with the newest Sphinx, without Jupyter Book"
