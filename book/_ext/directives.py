@@ -236,18 +236,7 @@ class Equation(SphinxRole):
     """A reference to an equation that names its label beside its number."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        reference = addnodes.pending_xref(
-            "",
-            nodes.literal("", self.text),
-            refdoc=self.env.docname,
-            refdomain="math",
-            reftype="numref",
-            reftarget=self.text,
-            refexplicit=False,
-            refwarn=False,
-            optional=True,
-        )
-        return [reference], []
+        return [reference(self.env.docname, self.text)], []
 
 
 def rearrange(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
@@ -280,6 +269,44 @@ def rearrange(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: 
     lines[:] = [*kept[:at], "", *text.split("\n"), "", *kept[at:]]
 
 
+NAMED = re.compile(r"\n *\n *Equations: ([^.]*)\.(?=\n)")
+
+
+def printed(app: Sphinx, doctree: nodes.document) -> None:
+    """Set a page's listings without their docstrings' markup, and link the equations below."""
+    for block in list(doctree.findall(nodes.literal_block)):
+        if block.get("language") != "python" or "source" not in block:
+            continue
+        code = block.astext()
+        block.rawsource = re.sub(NAMED, "", code).replace("``", "`")
+        block.children = [nodes.Text(block.rawsource)]
+        labels = [label.strip() for m in NAMED.finditer(code) for label in m[1].split(",")]
+        if not labels:
+            continue
+        line = nodes.paragraph("", "Equations: ", classes=["listing-equations"])
+        for label in dict.fromkeys(labels):
+            line += [reference(app.env.docname, label), nodes.Text(", ")]
+        line[-1] = nodes.Text(".")
+        parent = block.parent
+        whole = parent if isinstance(parent, nodes.container) else block
+        whole.parent.insert(whole.parent.index(whole) + 1, line)
+
+
+def reference(docname: str, label: str) -> addnodes.pending_xref:
+    """Refer to an equation by its number; where no page defines it, by its label."""
+    return addnodes.pending_xref(
+        "",
+        nodes.literal("", label),
+        refdoc=docname,
+        refdomain="math",
+        reftype="numref",
+        reftarget=label,
+        refexplicit=False,
+        refwarn=False,
+        optional=True,
+    )
+
+
 def stay_words(
     app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, content: nodes.Node
 ) -> nodes.Node | None:
@@ -297,5 +324,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_role("equation", Equation())
     app.add_role("result", Result())
     app.connect("autodoc-process-docstring", rearrange, priority=400)
+    app.connect("doctree-read", printed)
     app.connect("missing-reference", stay_words)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

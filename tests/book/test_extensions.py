@@ -7,9 +7,12 @@ from types import SimpleNamespace
 import directives
 import execution
 import pytest
+from docutils import nodes
+from docutils.utils import new_document
 from jupyter_cache import get_cache
 from myst_nb.core.config import NbParserConfig
 from myst_parser.config.main import MdParserConfig
+from sphinx.addnodes import pending_xref
 
 PAGE = """# A page
 
@@ -114,6 +117,20 @@ def test_equations_move_before_the_sections_and_become_links() -> None:
     assert text.index("Equations:") < text.index("Raises")
     assert text.index("Source: Elman (1990).") < text.index("Raises")
     assert text.index("Raises") < text.index("Examples")
+
+
+def test_a_listing_has_no_markup_and_its_equations_are_linked_below() -> None:
+    code = 'def f():\n    """Return ``x``.\n\n    Equations: a-b,\n    c.\n    """\n    return 1\n'
+    page = new_document("page")
+    listed = nodes.literal_block(code, code, source="lib/f.py", language="python")
+    typed = nodes.literal_block(code, code, language="python")
+    page += [nodes.container("", listed), typed]
+    directives.printed(SimpleNamespace(env=SimpleNamespace(docname="p")), page)
+    assert listed.astext() == 'def f():\n    """Return `x`.\n    """\n    return 1\n'
+    assert typed.astext() == code
+    links = [node["reftarget"] for node in page[1].findall(pending_xref)]
+    assert links == ["a-b", "c"]
+    assert page[1].astext() == "Equations: a-b, c."
 
 
 def test_field_with_a_colon_has_no_type() -> None:
