@@ -38,8 +38,13 @@ class BootstrapError(Exception):
 
 def missing_for_tests() -> list[str]:
     """List the Debian packages that tests alone need; without them, those tests are skipped."""
+    packages = []
     servers = Path("/usr/lib/postgresql").glob("*/bin/initdb")
-    return [] if shutil.which("initdb") or any(servers) else ["postgresql"]
+    if not (shutil.which("initdb") or any(servers)):
+        packages.append("postgresql")
+    if not any(shutil.which(name) for name in ("firefox-esr", "firefox")):
+        packages.append("firefox-esr")
+    return packages
 
 
 def missing_packages() -> list[str]:
@@ -116,7 +121,7 @@ def packages_for_tests() -> None:
     """See to the Debian packages of tests; say what is skipped where they cannot be had."""
     if not install_packages(missing_for_tests()):
         print(
-            "note: the test of a gradebook on PostgreSQL will be skipped. For it, run:\n"
+            "note: the tests that need what is not installed will be skipped. For them, run:\n"
             f"    sudo apt-get install -y {' '.join(missing_for_tests())}",
             file=sys.stderr,
         )

@@ -9,6 +9,7 @@ joins equations, code and tests reports it, not the book.
 """
 
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -273,12 +274,12 @@ NAMED = re.compile(r"\n *\n *Equations: ([^.]*)\.(?=\n)")
 
 
 def printed(app: Sphinx, doctree: nodes.document) -> None:
-    """Set a page's listings without their docstrings' markup, and link the equations below."""
+    """Set listings to the left, without docstrings' markup, and link the equations below."""
     for block in list(doctree.findall(nodes.literal_block)):
         if block.get("language") != "python" or "source" not in block:
             continue
         code = block.astext()
-        block.rawsource = re.sub(NAMED, "", code).replace("``", "`")
+        block.rawsource = textwrap.dedent(re.sub(NAMED, "", code)).replace("``", "`")
         block.children = [nodes.Text(block.rawsource)]
         labels = [label.strip() for m in NAMED.finditer(code) for label in m[1].split(",")]
         if not labels:

@@ -1,5 +1,6 @@
 """The local Sphinx extensions: what makes a page stale, and how docstrings are read."""
 
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -122,7 +123,8 @@ def test_equations_move_before_the_sections_and_become_links() -> None:
 def test_a_listing_has_no_markup_and_its_equations_are_linked_below() -> None:
     code = 'def f():\n    """Return ``x``.\n\n    Equations: a-b,\n    c.\n    """\n    return 1\n'
     page = new_document("page")
-    listed = nodes.literal_block(code, code, source="lib/f.py", language="python")
+    method = textwrap.indent(code, "    ")
+    listed = nodes.literal_block(method, method, source="lib/f.py", language="python")
     typed = nodes.literal_block(code, code, language="python")
     page += [nodes.container("", listed), typed]
     directives.printed(SimpleNamespace(env=SimpleNamespace(docname="p")), page)

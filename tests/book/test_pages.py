@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+from layout import BEYOND, PAPER, SILENT, WIDTHS
 from playwright.sync_api import Browser, Page
 
 from tools import pdf
@@ -287,25 +288,6 @@ def test_diagram_follows_the_light_switch(browser: Browser, html: Path) -> None:
 
 # --- Nothing is cut without a sign: three widths, light and dark, and paper ---
 
-WIDTHS = (390, 768, 1400)
-PAPER = 718  # A4 between Chromium's own margins, in CSS pixels
-# What is wider than its box and gives no sign of it. An editor's lines follow the caret; a
-# symbol that MathJax stretches is cut out of pieces that are longer.
-SILENT = """() => [...document.querySelectorAll('.bd-article *')].filter(e => {
-  if (e.scrollWidth <= e.clientWidth + 1 || !e.clientWidth || !e.checkVisibility()) return false;
-  const style = getComputedStyle(e);
-  if (style.overflowX === 'visible' || e.closest('.cm-editor, mjx-assistive-mml, mjx-ext'))
-    return false;
-  const right = e.scrollLeft + e.clientWidth < e.scrollWidth - 1;
-  return right && !(e.dataset.more?.includes('right') && style.maskImage !== 'none');
-}).map(e => e.outerHTML.slice(0, 120))"""
-BEYOND = """width => [...document.querySelectorAll('.bd-article *')].filter(e => {
-  if (!e.checkVisibility() || e.closest('.cm-editor, mjx-assistive-mml, mjx-ext')) return false;
-  const box = e.getBoundingClientRect();
-  return box.width > 1 && (box.right > width + 1 ||
-    (getComputedStyle(e).overflowX !== 'visible' && e.scrollWidth > e.clientWidth + 1));
-}).map(e => e.outerHTML.slice(0, 120))"""
-
 
 def cut_at_last(page: Page) -> list[str]:
     """List what is cut once book.js has looked anew, some frames after a change of size."""
@@ -316,7 +298,7 @@ def cut_at_last(page: Page) -> list[str]:
     return list(page.evaluate(SILENT))
 
 
-@pytest.mark.parametrize("name", ["book/rnn", "book/vanishing_gradients", "book/lstm"])
+@pytest.mark.parametrize("name", PAGES)
 def test_nothing_is_cut_without_a_sign(browser: Browser, html: Path, name: str) -> None:
     with browser.new_context() as context:
         page = context.new_page()
