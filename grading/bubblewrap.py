@@ -4,7 +4,9 @@ import functools
 import importlib.metadata
 import os
 import re
+import shlex
 import shutil
+import stat
 import sys
 from pathlib import Path
 
@@ -87,6 +89,19 @@ def _interpreter() -> tuple[Path, list[str]]:
     return python, options
 
 
+def _check_readable(paths: list[Path]) -> None:
+    """Raise where the plain user that root becomes inside could not read what is mounted."""
+    for path in paths:
+        mode = path.stat().st_mode
+        needed = 0o005 if stat.S_ISDIR(mode) else 0o004
+        if mode & needed != needed:
+            raise SandboxUnusable(
+                f"{path}: expected a mode with which every user can read it, got "
+                f"{stat.filemode(mode)}; as root, learners' code runs as a plain user, which needs "
+                f"it. Say: chmod -R go+rX {shlex.quote(str(path.parent))}"
+            )
+
+
 def command_line(course: Path, limits: Limits, nested: bool) -> list[str]:
     """Return the command that runs ``grading/inside`` in a bubblewrap.
 
@@ -102,6 +117,8 @@ def command_line(course: Path, limits: Limits, nested: bool) -> list[str]:
     ------
     SandboxMissing
         Where there is no bubblewrap.
+    SandboxUnusable
+        Where root has packages that a plain user cannot read.
     """
     program = shutil.which("bwrap")
     if program is None:
@@ -134,7 +151,10 @@ def command_line(course: Path, limits: Limits, nested: bool) -> list[str]:
     for device in ("null", "zero", "full", "random", "urandom"):
         command += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
     command += ["--dir", "/dev/shm", "--remount-ro", "/dev"]
-    for top, path in sorted(_entries(PACKAGES).items()):
+    entries = _entries(PACKAGES)
+    if os.getuid() == 0:
+        _check_readable([Path(sys.base_prefix), *entries.values()])
+    for top, path in sorted(entries.items()):
         command += ["--ro-bind", str(path), f"/site/{top}"]
     command += ["--ro-bind", str(INSIDE), f"{PROGRAM}/{INSIDE.name}"]
     command += ["--ro-bind", str(course), "/course"]

@@ -269,6 +269,20 @@ def test_what_a_notebook_needs_is_on_the_list(nursery: Nursery) -> None:
     assert any(getattr(item, "png", "") for item in ran.outputs)
 
 
+def test_packages_that_no_plain_user_can_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = tmp_path / "site packages" / "numpy"
+    closed.mkdir(parents=True, mode=0o750)
+    monkeypatch.setattr(bubblewrap, "_entries", lambda packages: {"numpy": closed})
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    with pytest.raises(SandboxUnusable, match=r"numpy: expected .* got drwxr-x---.*chmod -R") as e:
+        bubblewrap.command_line(tmp_path, Limits(), nested=False)
+    assert f"'{closed.parent}'" in str(e.value)
+    closed.chmod(0o755)
+    assert str(closed) in bubblewrap.command_line(tmp_path, Limits(), nested=False)
+
+
 def test_what_learners_are_told_to_install_is_there() -> None:
     tools = {"jupyterlab", "nbgrader"}
     assert set(learner_zip.PACKAGES) - tools <= set(bubblewrap.PACKAGES)
