@@ -45,7 +45,7 @@ BOOK := $(wildcard _config.yml _toc.yml) $(call find,book)
 # Whatever writes runs alone in this folder: the goal is made again, under a lock. All that it
 # starts inherits the open file, and with it the lock, which so lasts as long as they do.
 LOCK := _build/.lock
-LOCKED_GOALS := course test fresh book pdf canary lighthouse exercises learner grade sample install lint format bench bench-grading bench-practise bench-figures mutants experiments constraints clean
+LOCKED_GOALS := course test coverage fresh book pdf canary lighthouse exercises learner grade sample install lint format bench bench-grading bench-practise bench-figures mutants experiments constraints clean
 ifndef LOCKED
 .NOTPARALLEL:
 .PHONY: $(LOCKED_GOALS)
@@ -147,8 +147,11 @@ test: $(INSTALLED) exercises learner
 	@status=0; \
 	$(MAKE) --no-print-directory LOCKED=1 lint || status=1; \
 	$(MAKE) --no-print-directory LOCKED=1 book || status=1; \
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(JOBS) --doctest-modules --cov=lib --cov=grading --cov=authoring --cov-report=term lib tests || status=1; \
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --doctest-modules lib tests || status=1; \
 	exit $$status
+
+coverage: $(INSTALLED) exercises learner
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(JOBS) --doctest-modules --cov=lib --cov=grading --cov=authoring --cov-report=term lib tests
 
 fresh:
 	@"$(PYTHON)" tools/fresh.py $(SUITE:%=--suite %) $(CASE:%=--case %)
@@ -180,6 +183,7 @@ help:
 	@echo "make course         install, build the book, make the exercises, grade a sample class"
 	@echo "make test           all tests and checks"
 	@echo
+	@echo "make coverage       the tests once more, slower, and which lines they ran"
 	@echo "make book           the book, strictly, into _build/html"
 	@echo "make serve          the book at http://127.0.0.1:8000, where its practise pages run; PORT=8000"
 	@echo "make pdf            the book on paper, _build/pdf/recurrent-networks.pdf"
