@@ -1,4 +1,14 @@
-"""What is asked of a page's layout in every browser."""
+"""What is asked of a page's layout in every browser, and of which pages."""
+
+from pathlib import Path
+
+import yaml
+
+from tools import pdf
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+PAGES = [*(name for _, names in pdf.parts(TOC) for name in names), "genindex", "search"]
 
 WIDTHS = (390, 768, 1400)
 PAPER = 718  # A4 between Chromium's own margins, in CSS pixels

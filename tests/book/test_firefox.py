@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import firefox
 import pytest
-from layout import SILENT, WIDTHS
-from test_pages import PAGES
+
+from tests.book import firefox
+from tests.book.layout import PAGES, SILENT, WIDTHS
 
 READY = """() => new Promise((done) => {
-  const look = () => document.documentElement.dataset.reachable === 'done' ?
+  const look = () => document.documentElement.dataset.laidOut === 'all' ?
     document.fonts.ready.then(() => done(true)) : setTimeout(look, 50);
   look();
 })"""
@@ -23,6 +23,11 @@ QUIET = f"""async () => {{
   }}
   return found;
 }}"""
+# Firefox says "Invalid markup" of a formula whose end has not arrived yet, too
+MALFORMED = """() => [...document.querySelectorAll(
+  'msub, msup, munder, mover, mfrac, mroot, msubsup, munderover')]
+  .filter(e => e.children.length !== (/^(msubsup|munderover)$/.test(e.localName) ? 3 : 2))
+  .map(e => e.outerHTML)"""
 THEME = """(theme) => {
   document.documentElement.dataset.theme = theme;
   return getComputedStyle(document.documentElement).colorScheme;
@@ -51,4 +56,5 @@ def test_page_is_whole_in_firefox(browser: firefox.Firefox, html: Path, name: st
     addresses = [p["request"]["url"] for p in asked if "request" in p]
     assert [a for a in addresses if not a.startswith(("file:", "data:", "blob:"))] == []
     errors = [p["text"] for p in asked if p.get("level") == "error"]
-    assert errors == []
+    assert [e for e in errors if not e.startswith("Invalid markup")] == []
+    assert browser.evaluate(MALFORMED) == []

@@ -4,19 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from layout import BEYOND, PAPER, SILENT, WIDTHS
 from playwright.sync_api import Browser, Page
 
-from tools import pdf
+from tests.book.layout import BEYOND, PAGES, PAPER, SILENT, WIDTHS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 AXE = Path(__file__).resolve().parent / "vendor" / "axe.min.js"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-
-
-TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
-PAGES = [*(name for _, names in pdf.parts(TOC) for name in names), "genindex", "search"]
 
 
 def settle(page: Page, laid_out: bool = True) -> None:
