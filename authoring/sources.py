@@ -41,7 +41,7 @@ PARTS = {
     "gru": ("fused_gru",),
     "peephole": ("fused_peephole", "lstm_variants", "clockwork"),
     "bidirectional": ("grids",),
-    "deep": ("deep_transition", "paths"),
+    "deep": ("recurrent_dropout", "deep_transition", "paths"),
     "encoder_decoder": ("writer",),
     "attention": (
         "scores",

@@ -36,7 +36,8 @@ ELSEWHERE = {
     "test_every_layer, cell_checks and layer_checks": (
         "bidirectional bptt cell clockwork deep deep_transition fused_gru fused_lstm "
         "fused_peephole fused_rnn grids gru kernels lstm lstm_variants masks networks "
-        "output_to_hidden paths peephole rnn time_scales vanishing_gradients writing"
+        "output_to_hidden paths peephole recurrent_dropout rnn time_scales vanishing_gradients "
+        "writing"
     ),
     "test_torch_bridge": "torch_bridge",
     "it is the check itself": "validate gradient_check",

@@ -21,6 +21,7 @@ from lib.lstm_variants import CoupledLSTM, DepthGatedLSTM
 from lib.networks import ManyToMany, Output
 from lib.output_to_hidden import OutputToHidden
 from lib.peephole import PeepholeLSTM
+from lib.recurrent_dropout import RecurrentDropout
 from lib.rnn import RNN
 from lib.time_scales import LeakyRNN, SkipRNN
 from lib.writing import generate
@@ -52,6 +53,7 @@ LAYERS = [
     MLP([4, 5, 6]),
     ManyToMany(Recurrent(LSTM(4, 6)), Output(6, 5)),
     OutputToHidden(4, 6, 5),
+    RecurrentDropout(LSTM(4, 6)),
 ]
 every_layer = pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: str(layer)[:70])
 
