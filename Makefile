@@ -87,6 +87,7 @@ course:
 	@echo "The book:       _build/html/index.html"
 
 book: $(STAMPS)/book
+	@:
 $(STAMPS)/book: $(INSTALLED) $(BOOK) $(LIB) $(AUTHORING) tools/book.py tools/python_files.py $(CHAPTERS:%=$(STAMPS)/exercises-%)
 	@$(BIN)/python tools/book.py
 	@mkdir -p $(STAMPS) && touch $@
