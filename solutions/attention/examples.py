@@ -4,6 +4,9 @@ import numpy as np
 
 from grading.hidden import ANYTHING, at_end
 
+ABOVE = 1e12
+"""About how far scores on padding lie above the others in a case that finds padding lowered by
+a large number: lowered they must not be, but left out."""
 BELOW = -2e4
 """About what all scores are in a case that finds padding filled with a large negative number."""
 
@@ -126,6 +129,13 @@ def self_attention_below(rng, T, D, K, V, lengths, causal):
     return {**one, "W_key": one["W_key"] * BELOW / score}
 
 
+def self_attention_above(rng, T, D, K, V, lengths, causal):
+    """Draw inputs with which some scores on padding lie far above all others."""
+    one = self_attention(rng, T, D, K, V, lengths, causal)
+    padding = np.arange(T)[:, None] >= one["lengths"]
+    return {**one, "xs": np.where(padding[..., None], ABOVE, 1.0) * one["xs"]}
+
+
 def self_attention_backward(rng, T, N, D, K, V, real=True):
     weights = rng.random((T, N, T)) + 0.05
     if real:
@@ -164,6 +174,17 @@ def pool(rng, T, H, A, lengths, scale=1.0):
 def lowered(W, b, u):
     """Change parameters so that all scores are about the same, far below zero."""
     return 0.1 * W, np.full_like(b, 5.0), np.abs(u) * BELOW / np.abs(u).sum()
+
+
+def rising(hs, W, b, u):
+    """Put steps in the order of their scores, so that padding has the highest."""
+    order = np.argsort(np.tanh(hs @ W.T + b) @ u, axis=0)
+    return np.take_along_axis(hs, order[..., None], axis=0)
+
+
+def pool_above(rng, T, H, A, lengths):
+    one = pool(rng, T, H, A, lengths, ABOVE)
+    return {**one, "hs": rising(one["hs"], one["W"], one["b"], one["u"])}
 
 
 def pool_below(rng, T, H, A, lengths):
@@ -206,6 +227,11 @@ def pool_document(rng, T, L, N, H, A, B, padded, scale=1.0):
         "b_sentence": rng.normal(size=B),
         "u_sentence": rng.normal(scale=scale, size=B),
     }
+
+
+def pool_document_above(rng, T, L, N, H, A, B):
+    one = pool_document(rng, T, L, N, H, A, B, True, ABOVE)
+    return {**one, "hs": rising(one["hs"], *(one[f"{name}_word"] for name in "Wbu"))}
 
 
 def pool_document_below(rng, T, L, N, H, A, B, level):

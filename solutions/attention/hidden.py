@@ -173,6 +173,7 @@ def self_attention(tests: Tests) -> None:
             case(6, 2, 4, 3, [3, 6], True),
             examples.self_attention_below(tests.rng, 5, 3, 2, 4, [2, 5, 1], False),
             examples.self_attention_below(tests.rng, 5, 3, 2, 4, [2, 5, 1], True),
+            examples.self_attention_above(tests.rng, 5, 3, 2, 4, [2, 5, 1], False),
         ],
     )
     tests.part(
@@ -222,6 +223,7 @@ def pool(tests: Tests) -> None:
             case(5, 2, 3, [2, 5, 1]),
             case(4, 4, 2, [3, 1]),
             examples.pool_below(tests.rng, 5, 2, 3, [2, 5, 1]),
+            examples.pool_above(tests.rng, 5, 2, 3, [2, 5, 1]),
         ],
     )
     tests.part(
@@ -280,6 +282,7 @@ def pool_document(tests: Tests) -> None:
                 examples.pool_document_below(tests.rng, 5, 4, 6, 2, 3, 4, level)
                 for level in ("word", "sentence")
             ),
+            examples.pool_document_above(tests.rng, 5, 4, 6, 2, 3, 4),
         ],
     )
     tests.part(

@@ -3,6 +3,7 @@
 import ast
 import functools
 import os
+import re
 
 import numpy as np
 import pytest
@@ -195,6 +196,18 @@ MASKED = [key for key in FUNCTIONS if "-np.inf" in exercise(*key).solution]
 @pytest.mark.parametrize(("slug", "name"), MASKED)
 def test_masked_scores_filled_with_a_number_lose_marks(slug, name, fill, seed, monkeypatch):
     wrong = changed(slug, name, "-np.inf", fill)
+    assert score(slug, name, wrong, monkeypatch, seed) < exercise(slug, name).points
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("lowered", ["-100.0", "-1e4", "-1e9"])
+@pytest.mark.parametrize(("slug", "name"), MASKED)
+def test_masked_scores_lowered_by_a_number_lose_marks(slug, name, lowered, seed, monkeypatch):
+    source = sources.body(exercise(slug, name).solution)
+    fill = r"e = np\.where\((.*), e, -np\.inf\)"
+    other = re.sub(fill, rf"e = e + np.where(\1, 0.0, {lowered})", source)
+    assert other != source
+    wrong = sources.function_of(slug, name, other)
     assert score(slug, name, wrong, monkeypatch, seed) < exercise(slug, name).points
 
 
