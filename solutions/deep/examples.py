@@ -11,18 +11,23 @@ def noise(rng, like):
     return tree.tree_map(lambda leaf: 0.7 * rng.normal(size=leaf.shape), like)
 
 
+def _masks(rng, kinds, sizes, T, N):
+    """Draw a mask for each layer: e for one new at every step, s for one a sequence."""
+    times = {"e": T, "s": 1}
+    return tuple(
+        (rng.random((times[kind], N, size)) < 0.6) / 0.6 if kind in times else None
+        for kind, size in zip(kinds.ljust(len(sizes) - 1), sizes, strict=False)
+    )
+
+
 def stacked_forward(rng, kinds, sizes, T, N, masks="", lengths=None):
     cells = tuple(kind(a, b) for kind, a, b in zip(kinds, sizes, sizes[1:], strict=False))
-    times = {"e": T, "s": 1}
     return {
         "cells": cells,
         "params": tuple(noise(rng, cell.init(rng)) for cell in cells),
         "xs": rng.normal(size=(T, N, sizes[0])),
         "states": tuple(noise(rng, cell.initial_state(N)) for cell in cells),
-        "masks": tuple(
-            (rng.random((times[m], N, size)) < 0.6) / 0.6 if m in times else None
-            for m, size in zip(masks.ljust(len(cells)), sizes, strict=False)
-        ),
+        "masks": _masks(rng, masks, sizes, T, N),
         "lengths": None if lengths is None else np.array(lengths),
     }
 
@@ -51,15 +56,11 @@ def stacked_backward(rng, kinds, sizes, T, N, masks="", lengths=None, real=False
             steps = tree.tree_map(at_end, backward_noise(rng, cache.steps))
             cache = cache._replace(steps=steps)
         scans.append(cache)
-    times = {"e": T, "s": 1}
     return {
         "cells": cells,
         "params": params,
         "caches": tuple(scans),
-        "masks": tuple(
-            (rng.random((times[m], N, size)) < 0.6) / 0.6 if m in times else None
-            for m, size in zip(masks.ljust(len(cells)), sizes, strict=False)
-        ),
+        "masks": _masks(rng, masks, sizes, T, N),
         "dys": rng.normal(size=(T, N, sizes[-1])),
         "dstates": tuple(backward_noise(rng, cell.initial_state(N)) for cell in cells),
     }
@@ -68,16 +69,12 @@ def stacked_backward(rng, kinds, sizes, T, N, masks="", lengths=None, real=False
 def residual_forward(rng, kinds, D, H, T, N, masks=""):
     sizes = [D] + [H] * len(kinds)
     cells = tuple(kind(a, H) for kind, a in zip(kinds, sizes, strict=False))
-    times = {"e": T, "s": 1}
     return {
         "cells": cells,
         "params": tuple(noise(rng, cell.init(rng)) for cell in cells),
         "xs": rng.normal(size=(T, N, D)),
         "states": tuple(noise(rng, cell.initial_state(N)) for cell in cells),
-        "masks": tuple(
-            (rng.random((times[m], N, size)) < 0.6) / 0.6 if m in times else None
-            for m, size in zip(masks.ljust(len(cells)), sizes, strict=False)
-        ),
+        "masks": _masks(rng, masks, sizes, T, N),
     }
 
 
@@ -96,15 +93,11 @@ def residual_backward(rng, kinds, D, H, T, N, masks="", lengths=None, real=False
             steps = tree.tree_map(at_end, backward_noise(rng, cache.steps))
             cache = cache._replace(steps=steps)
         scans.append(cache)
-    times = {"e": T, "s": 1}
     return {
         "cells": cells,
         "params": params,
         "caches": tuple(scans),
-        "masks": tuple(
-            (rng.random((times[m], N, size)) < 0.6) / 0.6 if m in times else None
-            for m, size in zip(masks.ljust(len(cells)), sizes, strict=False)
-        ),
+        "masks": _masks(rng, masks, sizes, T, N),
         "dys": rng.normal(size=(T, N, H)),
         "dstates": tuple(backward_noise(rng, cell.initial_state(N)) for cell in cells),
     }

@@ -1,6 +1,8 @@
 """Hidden tests of chapter 8."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from grading.hidden import Tests, amplified
 from lib.gru import GRU
@@ -9,25 +11,12 @@ from lib.rnn import RNN
 
 from . import examples
 
+Draw = Callable[..., dict[str, Any]]
 
-def stacked_forward(tests: Tests) -> None:
-    case = partial(examples.stacked_forward, tests.rng)
+
+def _stacked(tests: Tests, case: Draw, points: int) -> None:
     tests.part(
-        1,
-        "stacks of Elman cells",
-        [case([RNN] * 2, [3, 5, 4], 4, 2), case([RNN] * 3, [2, 4, 3, 6], 5, 3)],
-    )
-    tests.part(
-        2,
-        "LSTM and GRU, alone and mixed",
-        [
-            case([LSTM] * 2, [3, 4, 2], 4, 3),
-            case([GRU] * 3, [2, 3, 5, 4], 3, 2),
-            case([LSTM, RNN, GRU], [4, 2, 5, 3], 5, 2),
-        ],
-    )
-    tests.part(
-        1,
+        points,
         "masks, new at every step or one for a whole sequence",
         [
             case([RNN, LSTM, GRU], [3, 6, 5, 2], 4, 3, " es"),
@@ -53,6 +42,56 @@ def stacked_forward(tests: Tests) -> None:
             case([RNN, GRU], [2, 1, 1], 3, 2, " s"),
         ],
     )
+
+
+def _residual(tests: Tests, case: Draw, padded: bool = False) -> None:
+    tests.part(
+        1,
+        "masks, new at every step or one for a whole sequence",
+        [
+            case([RNN, LSTM, GRU], 3, 5, 4, 3, " es"),
+            case([GRU, RNN], 5, 4, 5, 2, "se"),
+            case([RNN, GRU, LSTM], 4, 4, 3, 2, "es "),
+        ],
+    )
+    if padded:
+        tests.part(
+            1,
+            "padded batches",
+            [
+                case([LSTM, GRU], 3, 4, 5, 3, " s", [2, 5, 1]),
+                case([RNN] * 3, 2, 3, 4, 2, "", [4, 3]),
+            ],
+        )
+    tests.part(
+        1,
+        "one layer, one step, one example, one unit",
+        [
+            case([GRU], 4, 4, 4, 2, "e"),
+            case([RNN, LSTM], 3, 4, 1, 3),
+            case([LSTM, GRU], 2, 3, 4, 1, " e", *([[3]] if padded else [])),
+            case([RNN, GRU], 2, 1, 3, 2, " s"),
+        ],
+    )
+
+
+def stacked_forward(tests: Tests) -> None:
+    case = partial(examples.stacked_forward, tests.rng)
+    tests.part(
+        1,
+        "stacks of Elman cells",
+        [case([RNN] * 2, [3, 5, 4], 4, 2), case([RNN] * 3, [2, 4, 3, 6], 5, 3)],
+    )
+    tests.part(
+        2,
+        "LSTM and GRU, alone and mixed",
+        [
+            case([LSTM] * 2, [3, 4, 2], 4, 3),
+            case([GRU] * 3, [2, 3, 5, 4], 3, 2),
+            case([LSTM, RNN, GRU], [4, 2, 5, 3], 5, 2),
+        ],
+    )
+    _stacked(tests, case, 1)
 
 
 def dropout_masks(tests: Tests) -> None:
@@ -105,33 +144,7 @@ def stacked_backward(tests: Tests) -> None:
             case([LSTM, GRU], [32, 32, 32], 6, 4),
         ],
     )
-    tests.part(
-        2,
-        "masks, new at every step or one for a whole sequence",
-        [
-            case([RNN, LSTM, GRU], [3, 6, 5, 2], 4, 3, " es"),
-            case([GRU, RNN], [5, 4, 3], 5, 2, "se"),
-            case([LSTM] * 2, [4, 6, 2], 4, 2, "e "),
-        ],
-    )
-    tests.part(
-        1,
-        "padded batches",
-        [
-            case([LSTM, GRU], [3, 4, 2], 5, 3, " s", [2, 5, 1]),
-            case([RNN] * 3, [2, 5, 3, 4], 4, 2, "", [4, 3]),
-        ],
-    )
-    tests.part(
-        1,
-        "one layer, one step, one example, one unit",
-        [
-            case([GRU], [3, 4], 4, 2, "e"),
-            case([RNN, LSTM], [3, 2, 4], 1, 3),
-            case([LSTM, GRU], [2, 3, 4], 4, 1, " e", [3]),
-            case([RNN, GRU], [2, 1, 1], 3, 2, " s"),
-        ],
-    )
+    _stacked(tests, case, 2)
 
 
 def residual_forward(tests: Tests) -> None:
@@ -147,25 +160,7 @@ def residual_forward(tests: Tests) -> None:
             case([GRU, LSTM], 4, 4, 3, 2),
         ],
     )
-    tests.part(
-        1,
-        "masks, new at every step or one for a whole sequence",
-        [
-            case([RNN, LSTM, GRU], 3, 5, 4, 3, " es"),
-            case([GRU, RNN], 5, 4, 5, 2, "se"),
-            case([RNN, GRU, LSTM], 4, 4, 3, 2, "es "),
-        ],
-    )
-    tests.part(
-        1,
-        "one layer, one step, one example, one unit",
-        [
-            case([GRU], 4, 4, 4, 2, "e"),
-            case([RNN, LSTM], 3, 4, 1, 3),
-            case([LSTM, GRU], 2, 3, 4, 1, " e"),
-            case([RNN, GRU], 2, 1, 3, 2, " s"),
-        ],
-    )
+    _residual(tests, case)
 
 
 def residual_backward(tests: Tests) -> None:
@@ -191,30 +186,7 @@ def residual_backward(tests: Tests) -> None:
             case([LSTM, GRU], 32, 32, 6, 4),
         ],
     )
-    tests.part(
-        1,
-        "masks, new at every step or one for a whole sequence",
-        [
-            case([RNN, LSTM, GRU], 3, 5, 4, 3, " es"),
-            case([GRU, RNN], 5, 4, 5, 2, "se"),
-            case([RNN, GRU, LSTM], 4, 4, 3, 2, "es "),
-        ],
-    )
-    tests.part(
-        1,
-        "padded batches",
-        [case([LSTM, GRU], 3, 4, 5, 3, " s", [2, 5, 1]), case([RNN] * 3, 2, 3, 4, 2, "", [4, 3])],
-    )
-    tests.part(
-        1,
-        "one layer, one step, one example, one unit",
-        [
-            case([GRU], 4, 4, 4, 2, "e"),
-            case([RNN, LSTM], 3, 4, 1, 3),
-            case([LSTM, GRU], 2, 3, 4, 1, " e", [3]),
-            case([RNN, GRU], 2, 1, 3, 2, " s"),
-        ],
-    )
+    _residual(tests, case, padded=True)
 
 
 def transition_step(tests: Tests) -> None:

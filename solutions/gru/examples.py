@@ -19,37 +19,27 @@ def gru_step_after(rng, N=2, D=3, H=4, scale=1.0):
     return {**gru_step(rng, N, D, H, scale), "b_hn": rng.normal(size=H)}
 
 
-def gru_step_backward(rng, N, D, H, real=True):
+def gru_step_backward(rng, N, D, H, real=True, gates="rzn"):
     def cached():
         return rng.uniform(0.1, 0.9, (N, H)) if real else at_end(1.5 * rng.normal(size=(N, H)))
 
+    blocks = len(gates)
     return {
         "dh": rng.normal(size=(N, H)),
         "h_prev": rng.normal(size=(N, H)),
         "x": rng.normal(size=(N, D)),
-        "r": cached(),
-        "z": cached(),
-        "n": cached(),
-        "U": rng.normal(size=(3 * H, D)),
-        "W": rng.normal(size=(3 * H, H)),
+        **{gate: cached() for gate in gates},
+        "U": rng.normal(size=(blocks * H, D)),
+        "W": rng.normal(size=(blocks * H, H)),
     }
 
 
 def gru_step_after_backward(rng, N, D, H, real=True):
-    def cached():
-        return rng.uniform(0.1, 0.9, (N, H)) if real else at_end(1.5 * rng.normal(size=(N, H)))
+    return {**gru_step_backward(rng, N, D, H, real), "q": rng.normal(size=(N, H))}
 
-    return {
-        "dh": rng.normal(size=(N, H)),
-        "h_prev": rng.normal(size=(N, H)),
-        "x": rng.normal(size=(N, D)),
-        "r": cached(),
-        "z": cached(),
-        "n": cached(),
-        "q": rng.normal(size=(N, H)),
-        "U": rng.normal(size=(3 * H, D)),
-        "W": rng.normal(size=(3 * H, H)),
-    }
+
+def simplified_gru_backward(rng, N, D, H, real=True):
+    return gru_step_backward(rng, N, D, H, real, gates="zn")
 
 
 def gru_forward(rng, T, D, H, lengths):
@@ -79,21 +69,6 @@ def gru_backward(rng, T, D, H, lengths):
         "lengths": np.array(lengths),
         "U": rng.normal(size=(3 * H, D)),
         "W": 0.5 * rng.normal(size=(3 * H, H)),
-    }
-
-
-def simplified_gru_backward(rng, N, D, H, real=True):
-    def cached():
-        return rng.uniform(0.1, 0.9, (N, H)) if real else at_end(1.5 * rng.normal(size=(N, H)))
-
-    return {
-        "dh": rng.normal(size=(N, H)),
-        "h_prev": rng.normal(size=(N, H)),
-        "x": rng.normal(size=(N, D)),
-        "z": cached(),
-        "n": cached(),
-        "U": rng.normal(size=(2 * H, D)),
-        "W": rng.normal(size=(2 * H, H)),
     }
 
 

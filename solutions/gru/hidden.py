@@ -1,62 +1,54 @@
 """Hidden tests of chapter 5."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from grading.hidden import Tests, amplified, spoiled
 
 from . import examples
 
+Draw = Callable[..., dict[str, Any]]
 
-def gru_step(tests: Tests) -> None:
-    case = partial(examples.gru_step, tests.rng)
+
+def _step(tests: Tests, case: Draw) -> None:
     tests.part(3, "random sizes", [case(4, 3, 5), case(2, 6, 3), case(3, 1, 2)])
     tests.part(
         1,
         "one example, one unit, inputs of size 1000",
         [case(1, 3, 2), case(3, 2, 1), case(2, 3, 4, 1e3)],
     )
+
+
+def gru_step(tests: Tests) -> None:
+    _step(tests, partial(examples.gru_step, tests.rng))
 
 
 def gru_step_after(tests: Tests) -> None:
-    case = partial(examples.gru_step_after, tests.rng)
-    tests.part(3, "random sizes", [case(4, 3, 5), case(2, 6, 3), case(3, 1, 2)])
+    _step(tests, partial(examples.gru_step_after, tests.rng))
+
+
+def _step_backward(tests: Tests, points: int, case: Draw) -> None:
+    tests.part(2, "values of a forward pass", [case(4, 3, 5), case(2, 6, 3), case(8, 2500, 12)])
     tests.part(
-        1,
-        "one example, one unit, inputs of size 1000",
-        [case(1, 3, 2), case(3, 2, 1), case(2, 3, 4, 1e3)],
+        points,
+        "cached values that no forward pass gives",
+        [
+            case(3, 2, 4, False),
+            case(5, 4, 2, False),
+            amplified(case(3, 2, 4, False)),
+            case(8, 2500, 12, False),
+        ],
     )
+    tests.part(1, "one example, one unit", [case(1, 3, 2, False), case(3, 2, 1), case(1, 1, 1)])
 
 
 def gru_step_backward(tests: Tests) -> None:
-    case = partial(examples.gru_step_backward, tests.rng)
-    tests.part(2, "values of a forward pass", [case(4, 3, 5), case(2, 6, 3)])
-    tests.part(
-        4,
-        "cached values that no forward pass gives",
-        [
-            case(3, 2, 4, False),
-            case(5, 4, 2, False),
-            amplified(case(3, 2, 4, False)),
-            case(8, 2500, 12, False),
-        ],
-    )
-    tests.part(1, "one example, one unit", [case(1, 3, 2, False), case(3, 2, 1), case(1, 1, 1)])
+    _step_backward(tests, 4, partial(examples.gru_step_backward, tests.rng))
 
 
 def gru_step_after_backward(tests: Tests) -> None:
-    case = partial(examples.gru_step_after_backward, tests.rng)
-    tests.part(2, "values of a forward pass", [case(4, 3, 5), case(2, 6, 3)])
-    tests.part(
-        3,
-        "cached values that no forward pass gives",
-        [
-            case(3, 2, 4, False),
-            case(5, 4, 2, False),
-            amplified(case(3, 2, 4, False)),
-            case(8, 2500, 12, False),
-        ],
-    )
-    tests.part(1, "one example, one unit", [case(1, 3, 2, False), case(3, 2, 1), case(1, 1, 1)])
+    _step_backward(tests, 3, partial(examples.gru_step_after_backward, tests.rng))
 
 
 def gru_forward(tests: Tests) -> None:
@@ -97,19 +89,7 @@ def gru_backward(tests: Tests) -> None:
 
 
 def simplified_gru_backward(tests: Tests) -> None:
-    case = partial(examples.simplified_gru_backward, tests.rng)
-    tests.part(2, "values of a forward pass", [case(4, 3, 5), case(2, 6, 3), case(8, 2500, 16)])
-    tests.part(
-        2,
-        "cached values that no forward pass gives",
-        [
-            case(3, 2, 4, False),
-            case(5, 4, 2, False),
-            amplified(case(3, 2, 4, False)),
-            case(8, 2500, 16, False),
-        ],
-    )
-    tests.part(1, "one example, one unit", [case(1, 3, 2, False), case(3, 2, 1), case(1, 1, 1)])
+    _step_backward(tests, 2, partial(examples.simplified_gru_backward, tests.rng))
 
 
 def flip_update_gate(tests: Tests) -> None:
