@@ -109,6 +109,13 @@ def undecorated(function):
     return wrapper
 
 
+class Counter:
+    def count(self, input_size, hidden_size, biases):
+        return parameter_count(input_size, hidden_size, biases)
+
+    __call__ = count
+
+
 @pytest.mark.parametrize(
     "function",
     [
@@ -118,8 +125,10 @@ def undecorated(function):
         functools.partial(lambda extra, **kw: parameter_count(**kw), 0),
         undecorated(parameter_count),
         lambda input_size, hidden_size, biases: parameter_count(input_size, hidden_size, biases),
+        Counter(),
+        Counter().count,
     ],
-    ids=["wraps", "cache", "partial", "partial of a lambda", "decorated", "lambda"],
+    ids=["wraps", "cache", "partial", "of a lambda", "decorated", "lambda", "object", "method"],
 )
 def test_an_example_is_found_for_whatever_can_be_called(check, function, capsys):
     exec("check(parameter_count)", {"check": check, "parameter_count": function})
