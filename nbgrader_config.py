@@ -23,6 +23,8 @@ c.ReleaseExporter.files = ["checks.json", "*.csv"]
 
 # How source notebooks and the learners' library are made.
 c.Origin.source = "authoring.sources.refresh"
+c.Origin.release = "authoring.exercises.refresh"
+c.Origin.archive = "authoring.learner_zip.chapter"
 c.Origin.library = "authoring.learner_lib.files"
 
 # Learners' code is graded in isolation: see grading/nbgrader.py.

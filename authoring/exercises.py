@@ -40,6 +40,14 @@ def generate(slug: str, destination: Path) -> bool:
     return True
 
 
+def refresh(root: Path, slug: str) -> None:
+    """Bring up to date what a chapter's release is made from, where ``root`` is this course."""
+    if root == sources.ROOT and slug in sources.available():
+        sources.check_hidden_tests(slug)
+        checks.write(slug)
+        sources.convert(slug)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Generate the chapters asked for; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -6,6 +6,7 @@ notebooks ask for).
 """
 
 import argparse
+import re
 import sys
 import tempfile
 import zipfile
@@ -16,7 +17,17 @@ from authoring import learner_lib, sources
 PACKAGES = ("numpy", "matplotlib", "tqdm", "jupyterlab", "nbgrader")
 """What a learner installs. No torch."""
 
-EPOCH = (1980, 1, 1, 0, 0, 0)
+
+def released() -> tuple[int, int, int, int, int, int]:
+    """Return the date of all files in an archive: the course's own, so that bytes are the same."""
+    text = (sources.ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    year, month, day = re.findall(r"^date-released: (\d+)-(\d+)-(\d+)$", text, re.MULTILINE)[0]
+    return int(year), int(month), int(day), 0, 0, 0
+
+
+def folder_of(slug: str) -> str:
+    """Return the name of a chapter's folder, by which a list of files has the book's order."""
+    return f"{sources.available().index(slug) + 1:02d}-{slug}"
 
 
 def requirements(pins: str) -> str:
@@ -48,7 +59,7 @@ def lay_out(chapters: list[str], directory: Path) -> None:
         (directory / path.name).write_bytes(path.read_bytes())
     for slug in chapters:
         sources.source_directory(slug)
-        target = directory / slug
+        target = directory / folder_of(slug)
         target.mkdir()
         for name in (f"{slug}.ipynb", "checks.json"):
             released = sources.ROOT / "exercises" / slug / name
@@ -64,9 +75,10 @@ def pack(directory: Path, archive: Path, top: str) -> None:
     """Zip a directory, the same bytes for the same files, whole or not at all."""
     archive.parent.mkdir(parents=True, exist_ok=True)
     temporary = archive.with_suffix(".tmp")
+    date = released()
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as opened:
         for path in sorted(p for p in directory.rglob("*") if p.is_file()):
-            entry = zipfile.ZipInfo(f"{top}/{path.relative_to(directory).as_posix()}", EPOCH)
+            entry = zipfile.ZipInfo(f"{top}/{path.relative_to(directory).as_posix()}", date)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             opened.writestr(entry, path.read_bytes())
@@ -78,6 +90,15 @@ def build(chapters: list[str], archive: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         lay_out(chapters, Path(scratch))
         pack(Path(scratch), archive, archive.stem)
+
+
+def chapter(root: Path, slug: str) -> Path | None:
+    """Write the archive of one chapter, where ``root`` is this course, and return its path."""
+    if root != sources.ROOT or slug not in sources.available():
+        return None
+    archive = root / "_build" / "learner" / f"{slug}.zip"
+    build([slug], archive)
+    return archive
 
 
 def main(argv: list[str] | None = None) -> int:

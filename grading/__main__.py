@@ -20,8 +20,14 @@ def parser() -> argparse.ArgumentParser:
         description="Grade what is in submitted/ and has changed. Exit status: 0 if everyone on "
         f"the roster has a score, {GAPS} if someone has none, {INTERRUPTED} if interrupted.",
     )
-    command.add_argument("assignment")
-    command.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
+    command.add_argument("assignment", help="as rnn")
+    command.add_argument(
+        "--jobs",
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="how many at a time; default: one for each processor",
+    )
     command.add_argument("--scheduler", metavar="ADDRESS", help="a running dask scheduler")
     command.add_argument("--force", action="store_true", help="grade what has not changed, too")
     command.add_argument(
@@ -29,14 +35,18 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="grade although the class was graded with another COURSE_SEED",
     )
-    command.add_argument("--student", action="append", metavar="ID", help="only this one")
+    command.add_argument(
+        "--student", action="append", metavar="ID", help="only this one; may be repeated"
+    )
     command.add_argument(
         "--no-sandbox", action="store_true", help="run learners' code unprotected; scores record it"
     )
-    command.add_argument("--course", type=Path, default=Path(), metavar="FOLDER")
-    command.add_argument("--db-url", metavar="URL", help="the gradebook")
+    command.add_argument(
+        "--course", type=Path, default=Path(), metavar="FOLDER", help="default: this folder"
+    )
+    command.add_argument("--db-url", metavar="URL", help="the gradebook, as sqlite:///gradebook.db")
     command.add_argument("--summary", type=Path, metavar="FOLDER", help="default: summary/")
-    command.add_argument("--quiet", action="store_true")
+    command.add_argument("--quiet", action="store_true", help="no progress bar")
     command.set_defaults(run=grade)
     around.add(commands)
     return top

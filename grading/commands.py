@@ -1,6 +1,7 @@
 """The commands around grading: the roster, collecting from a platform, handing back to it."""
 
 import argparse
+import subprocess
 import sys
 import zoneinfo
 from collections import Counter
@@ -10,6 +11,7 @@ from typing import Any
 
 from grading.platforms import PLATFORMS
 
+FILE = "granted.csv"
 GAPS = 3
 """Exit status where something was skipped."""
 
@@ -53,9 +55,42 @@ def add(commands: Any) -> None:
     give.add_argument("--to", type=Path, metavar="FILE", help="default: returned/CHAPTER.zip")
     give.set_defaults(run=give_back)
 
+    open_up = commands.add_parser(
+        "ready",
+        help="make a chapter ready for learners",
+        description="Write the release, enter the assignment and its due date into the "
+        "gradebook, and pack the learners' zip.",
+    )
+    open_up.add_argument("chapter", help="the assignment, as rnn")
+    open_up.add_argument("--due", metavar="TIME", help='as "2030-01-31 23:59 UTC"')
+    open_up.add_argument("--exchange", action="store_true", help="release it in the exchange, too")
+    open_up.set_defaults(run=ready)
+
+    longer = commands.add_parser(
+        "extend",
+        help="give one learner more time",
+        description="Set a later due date for one learner, also for who has handed in nothing "
+        f"yet; it is kept in {FILE} and takes effect at the next grade.",
+    )
+    longer.add_argument("chapter", help="the assignment, as rnn")
+    longer.add_argument("student", help="the learner's id")
+    longer.add_argument("until", metavar="TIME", help='as "2030-02-07 23:59 UTC"')
+    longer.set_defaults(run=extend)
+
+    once_more = commands.add_parser(
+        "reopen",
+        help="let one learner hand in one part again",
+        description="What the learner hands in from now on changes the mark of this part alone, "
+        f"and only for the better; it is kept in {FILE}.",
+    )
+    once_more.add_argument("chapter", help="the assignment, as rnn")
+    once_more.add_argument("part", help="the function, as rnn_step")
+    once_more.add_argument("student", help="the learner's id")
+    once_more.set_defaults(run=reopen)
+
     for command in (take, give):
         command.add_argument("--platform", required=True, choices=PLATFORMS, help="which it is")
-    for command in (roster, take, give):
+    for command in (roster, take, give, open_up, longer, once_more):
         command.add_argument(
             "--course", type=Path, default=Path(), metavar="FOLDER", help="default: this one"
         )
@@ -139,6 +174,109 @@ def give_back(arguments: argparse.Namespace) -> int:
     if others:
         print(f"not collected from {arguments.platform}, and not in it: {', '.join(others)}")
     return said(skipped)
+
+
+def ready(arguments: argparse.Namespace) -> int:
+    """Make a chapter ready; return the exit status."""
+    from grading import timestamps
+    from grading.assignment import CourseError
+    from grading.course import Course
+    from grading.origin import Origin
+
+    name = arguments.chapter
+    try:
+        due = timestamps.parse(arguments.due) if arguments.due else None
+    except ValueError as error:
+        print(f"error: --due: {error}", file=sys.stderr)
+        return 2
+    try:
+        course = Course(arguments.course, arguments.db_url)
+        origin = Origin(config=course.config)
+        origin.prepare(course.root, name)
+        nbgrader(course, "generate_assignment", name, "--force")
+        if due is not None:
+            with course.gradebook() as gradebook:
+                gradebook.update_or_create_assignment(name, duedate=timestamps.write(due))
+        if arguments.exchange:
+            nbgrader(course, "release_assignment", name)
+        archive = origin.pack(course.root, name)
+    except CourseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"release: {course.folder('release', '.', name)}")
+    print(f"due: {due:%Y-%m-%d %H:%M UTC}" if due else "due: as before, or never")
+    if archive:
+        print(f"for learners: {archive}")
+    return 0
+
+
+def nbgrader(course: Any, command: str, *arguments: str) -> None:
+    """Run a command of nbgrader's in a course's folder.
+
+    Raises
+    ------
+    CourseError
+        With the end of what it said, where it failed.
+    """
+    from grading.assignment import CourseError
+
+    options = [f"--CourseDirectory.db_url={course.coursedir.db_url}", "--log-level=ERROR"]
+    line = [sys.executable, "-m", "nbgrader", command, *arguments, *options]
+    done = subprocess.run(line, cwd=course.root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        words = (done.stdout + done.stderr).strip().splitlines()
+        raise CourseError(f"nbgrader {command}: {words[-1] if words else 'it failed'}")
+
+
+def extend(arguments: argparse.Namespace) -> int:
+    """Give one learner more time; return the exit status."""
+    from grading import timestamps
+
+    try:
+        until = timestamps.parse(arguments.until)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    words = f"{until:%Y-%m-%d %H:%M} UTC"
+    return grant(arguments, "until", words, f"may hand in until {words}")
+
+
+def reopen(arguments: argparse.Namespace) -> int:
+    """Let one learner hand in one part again; return the exit status."""
+    return grant(arguments, "part", arguments.part, f"may hand in {arguments.part} again")
+
+
+def grant(arguments: argparse.Namespace, kind: str, value: str, words: str) -> int:
+    """Enter what is granted; return the exit status."""
+    from nbgrader.api import MissingEntry
+
+    from grading import grants
+    from grading.assignment import CourseError
+    from grading.course import Course
+
+    name, student = arguments.chapter, arguments.student
+    try:
+        course = Course(arguments.course, arguments.db_url)
+        with course.gradebook() as gradebook:
+            try:
+                assignment = gradebook.find_assignment(name)
+                gradebook.find_student(student)
+                if kind == "part":
+                    gradebook.find_graded_cell(f"test_{value}", name, name)
+            except MissingEntry as error:
+                raise CourseError(f"the gradebook does not know it: {error}") from error
+            if kind == "until" and assignment.duedate is None:
+                raise CourseError(f"{name} has no due date")
+        known = grants.read(course.root)
+        if kind == "until":
+            known = [g for g in known if g[:3] != (name, student, kind)]
+        made = grants.Grant(name, student, kind, value)
+        grants.write(course.root, [*(g for g in known if g != made), made])
+    except CourseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{student} {words}; say: grade {name}")
+    return 0
 
 
 def said(skipped: Iterable[object]) -> int:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grading import intake
+from grading import grants, intake
 from grading.assignment import Assignment, CourseError
 from grading.engine import Result, earned
 from grading.intake import Refused, mark
@@ -202,7 +202,11 @@ class Course:
         path = self.graded_path(assignment, submission.student)
         path.parent.mkdir(parents=True, exist_ok=True)
         before = self.graded(assignment, submission.student)
-        stamp(result, assignment, submission.digest)
+        again = grants.parts(self.root, assignment.name, submission.student)
+        if grants.merge(result, before, again, assignment.points):
+            # The other parts are as late as they were.
+            submission.timestamp = before.get("timestamp", submission.timestamp)
+        stamp(result, assignment, submission)
         with keyboard_later():
             by_hand = self._save(gradebook, assignment, submission, result, before)
             result.notebook["metadata"]["grading"]["by_hand"] = by_hand
@@ -233,13 +237,13 @@ class Course:
 
         def marks() -> list[Any]:
             scores = [grade.auto_score for grade in grades.values()]
-            return [entry.timestamp, notebook.late_submission_penalty, *scores]
+            return [entry.timestamp, entry.extension, notebook.late_submission_penalty, *scores]
 
         before = marks()
         with keyboard_later():
             for grade_id, given in state["given"].items():
                 grades[grade_id].auto_score = earned(given, assignment.points[grade_id])
-            if submission.timestamp:
+            if submission.timestamp and not any(grants.AGAIN in n for n in state["notes"]):
                 entry.timestamp = parse_utc(submission.timestamp)
             gradebook.db.flush()
             self._penalise(entry, notebook, submission.student)
@@ -307,6 +311,9 @@ class Course:
         """Assign the late penalty, as nbgrader's own preprocessor does."""
         from nbgrader.preprocessors import AssignLatePenalties
 
+        later = grants.extension(self.root, entry.assignment, student)
+        if later is not None:
+            entry.extension = later
         step = AssignLatePenalties(config=self.config)
         step.log.setLevel(logging.ERROR)
         step.init_plugin()
@@ -398,10 +405,11 @@ def entry_of(gradebook: Any, assignment: str, student: str, timestamp: str) -> A
     return entry
 
 
-def stamp(result: Result, assignment: Assignment, digest: str) -> None:
+def stamp(result: Result, assignment: Assignment, submission: Submission) -> None:
     """Write into a graded notebook how it was graded, and that it was to the end."""
     result.notebook["metadata"]["grading"] = {
-        "digest": digest,
+        "digest": submission.digest,
+        "timestamp": submission.timestamp,
         "finished": True,
         "failed": None in result.scores.values(),
         "sandbox": assignment.isolated,

@@ -24,6 +24,31 @@ class Origin(Configurable):
         "called with the assignment's name. What it does not know has no files.",
     ).tag(config=True)
 
+    release = Unicode(
+        help="'module.function' that brings up to date what a release of an assignment is made "
+        "from; called with the course's root and the assignment's name.",
+    ).tag(config=True)
+    archive = Unicode(
+        help="'module.function' that packs an assignment for learners and returns where; called "
+        "with the course's root and the assignment's name. What it does not know has none.",
+    ).tag(config=True)
+
+    def prepare(self, root: Path, name: str) -> None:
+        """Bring up to date what a release is made from.
+
+        Raises
+        ------
+        CourseError
+            Where the source is broken.
+        """
+        if self.release:
+            import_item(self.release)(root, name)
+
+    def pack(self, root: Path, name: str) -> Path | None:
+        """Pack an assignment for learners; return where, if there is a way."""
+        made: Path | None = import_item(self.archive)(root, name) if self.archive else None
+        return made
+
     def refresh(self, root: Path, name: str) -> None:
         """Bring the source notebook of an assignment up to date.
 

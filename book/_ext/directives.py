@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class Notebook(SphinxDirective):
-    """Link ``exercises/<slug>/<slug>.ipynb``; content, if any, stands below the link."""
+    """Link a chapter's archive and notebook; content, if any, stands below the links."""
 
     required_arguments = 1
     has_content = True
@@ -43,16 +43,24 @@ class Notebook(SphinxDirective):
             "", "", reftarget=f"/exercises/{slug}/{slug}.ipynb", refdoc=self.env.docname
         )
         link += nodes.strong("", f"Download {slug}.ipynb")
-        first = nodes.paragraph("", "", link)
+        # The archive is written when the book is built: see practise.py.
+        archive = nodes.reference("", "", refuri=f"_static/practise/{slug}.zip")
+        archive += nodes.strong("", f"Download {slug}.zip")
+        first = nodes.paragraph("", "", archive)
+        first += nodes.Text(", the notebook with all that it needs, or ")
+        first += link
+        first += nodes.Text(" alone.")
         here = nodes.paragraph("", "", self._page(f"/book/practise/{slug}", "Practise in the page"))
         here += nodes.Text(": write and check it in the browser, with nothing to install. Or:")
         here["classes"].append("practise-links")
         second = nodes.paragraph(
             "",
             "",
-            nodes.Text("Put it into the folder of the learner's package, run "),
+            nodes.Text(
+                "Unpack the zip, or put the notebook into the folder of the learner's package; run "
+            ),
             nodes.literal("", "jupyter lab"),
-            nodes.Text(" there and open it: see the "),
+            nodes.Text(" there and open the notebook: see the "),
             self._page("/book/learner", "learner's guide"),
             nodes.Text("."),
         )

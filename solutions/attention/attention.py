@@ -14,7 +14,9 @@
 # # Chapter 10: Attention
 #
 # You write twelve functions: the scores, the softmax with a mask, the context, their backward passes, the local window, masked self-attention forward and backward, and the pooling of words into sentences and of sentences into documents.
-# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points.
+# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points, unless another function of yours calls it.
+# Run the first code cell first, and again after each restart: `name 'check' is not defined` says that it was not run.
+# `No module named 'lib'` says that the notebook is not in the folder that it came in; that is in the zip on the chapter's page of the book.
 # Every backward function gets the values that the forward pass has kept; use them as they come, because the tests also feed values that no forward pass would give.
 #
 # The equation labels are those of the book's chapter *Attention*.
@@ -506,4 +508,4 @@ check(pool_document)
 # ## Hand in
 #
 # Save the notebook and submit it as `attention.ipynb`.
-# *Validate* (in JupyterLab's nbgrader menu, or `nbgrader validate attention.ipynb`) reruns all visible checks from a fresh start.
+# *Validate* (the button above the notebook, or in a terminal `nbgrader validate attention.ipynb`) reruns all visible checks from a fresh start.

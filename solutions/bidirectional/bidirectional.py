@@ -14,7 +14,9 @@
 # # Chapter 7: Bidirectional RNN
 #
 # You write seven functions: the reversal of a padded batch, the bidirectional wrapper and its way back, the output layer of two states backward, the scan of an image in four directions, and the scan from a corner with its way back.
-# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points.
+# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points, unless another function of yours calls it.
+# Run the first code cell first, and again after each restart: `name 'check' is not defined` says that it was not run.
+# `No module named 'lib'` says that the notebook is not in the folder that it came in; that is in the zip on the chapter's page of the book.
 #
 # You write the wrapper, and any cell of the earlier chapters goes into it.
 # Where a function gets `cell`, that is an object such as `RNN(D, H)`, `LSTM(D, H)` or `GRU(D, H)` of `lib`, and `params` are its parameters.
@@ -355,4 +357,4 @@ check(corner_scan_backward)
 # ## Hand in
 #
 # Save the notebook and submit it as `bidirectional.ipynb`.
-# *Validate* (in JupyterLab's nbgrader menu, or `nbgrader validate bidirectional.ipynb`) reruns all visible checks from a fresh start.
+# *Validate* (the button above the notebook, or in a terminal `nbgrader validate bidirectional.ipynb`) reruns all visible checks from a fresh start.

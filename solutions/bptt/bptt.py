@@ -14,7 +14,9 @@
 # # Chapter 2: Backpropagation through time
 #
 # You write eight functions: the gradient of the loss at the output, one step back, the whole sequence back, the same with padding and with truncation, the output-to-hidden network under teacher forcing, and a gradient checker of your own.
-# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points.
+# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points, unless another function of yours calls it.
+# Run the first code cell first, and again after each restart: `name 'check' is not defined` says that it was not run.
+# `No module named 'lib'` says that the notebook is not in the folder that it came in; that is in the zip on the chapter's page of the book.
 # Every backward function gets the values that the forward pass has kept; use them as they come, because the tests also feed values that no forward pass would give.
 #
 # The equation labels are those of the book's chapter *Backpropagation through time*; those that begin with `rnn` are of chapter 1.
@@ -356,4 +358,4 @@ check(relative_error)
 # ## Hand in
 #
 # Save the notebook and submit it as `bptt.ipynb`.
-# *Validate* (in JupyterLab's nbgrader menu, or `nbgrader validate bptt.ipynb`) reruns all visible checks from a fresh start.
+# *Validate* (the button above the notebook, or in a terminal `nbgrader validate bptt.ipynb`) reruns all visible checks from a fresh start.

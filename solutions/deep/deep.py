@@ -14,7 +14,9 @@
 # # Chapter 8: Deep recurrent networks
 #
 # You write seven functions: a stack of layers forward and backward, the masks of dropout, a residual stack forward and backward, and one step of a deep transition forward and backward.
-# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points.
+# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points, unless another function of yours calls it.
+# Run the first code cell first, and again after each restart: `name 'check' is not defined` says that it was not run.
+# `No module named 'lib'` says that the notebook is not in the folder that it came in; that is in the zip on the chapter's page of the book.
 #
 # The stacks do not care what they are made of.
 # Your functions get **cells**: any cell of the earlier chapters, `RNN(D, H)`, `LSTM(D, H)`, `GRU(D, H)` and so on, with its own parameters, states and caches.
@@ -378,4 +380,4 @@ check(transition_step_backward)
 # ## Hand in
 #
 # Save the notebook and submit it as `deep.ipynb`.
-# *Validate* (in JupyterLab's nbgrader menu, or `nbgrader validate deep.ipynb`) reruns all visible checks from a fresh start.
+# *Validate* (the button above the notebook, or in a terminal `nbgrader validate deep.ipynb`) reruns all visible checks from a fresh start.

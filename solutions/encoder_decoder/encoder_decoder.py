@@ -14,7 +14,9 @@
 # # Chapter 9: Encoder–decoder
 #
 # You write nine functions: the encoder that reads a padded batch into a context, the decoder under teacher forcing, the likelihood of a sequence that ends, the way back from the decoder into the encoder for each way of feeding the context, and two searches that write.
-# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points.
+# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points, unless another function of yours calls it.
+# Run the first code cell first, and again after each restart: `name 'check' is not defined` says that it was not run.
+# `No module named 'lib'` says that the notebook is not in the folder that it came in; that is in the zip on the chapter's page of the book.
 # Every backward function gets the values that the forward pass has kept; use them as they come, because the tests also feed values that no forward pass would give.
 #
 # Encoder and decoder are Elman networks here, so that the equations stay short; nothing that you write about the context depends on the cell.
@@ -434,4 +436,4 @@ check(beam_search)
 # ## Hand in
 #
 # Save the notebook and submit it as `encoder_decoder.ipynb`.
-# *Validate* (in JupyterLab's nbgrader menu, or `nbgrader validate encoder_decoder.ipynb`) reruns all visible checks from a fresh start.
+# *Validate* (the button above the notebook, or in a terminal `nbgrader validate encoder_decoder.ipynb`) reruns all visible checks from a fresh start.

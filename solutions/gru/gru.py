@@ -14,7 +14,9 @@
 # # Chapter 5: Gated recurrent unit
 #
 # You write eight functions: a step in both reset conventions, each of them backward, the sequence over a padded batch forward and backward, the simplified GRU backward, and the conversion between the two meanings of the update gate.
-# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points.
+# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points, unless another function of yours calls it.
+# Run the first code cell first, and again after each restart: `name 'check' is not defined` says that it was not run.
+# `No module named 'lib'` says that the notebook is not in the folder that it came in; that is in the zip on the chapter's page of the book.
 # Backward functions get the values that the forward pass has kept; use them as they come, because the tests also feed values that no forward pass would give.
 # Functions must not change their arguments.
 #
@@ -359,4 +361,4 @@ check(flip_update_gate)
 # ## Hand in
 #
 # Save the notebook and submit it as `gru.ipynb`.
-# *Validate* (in JupyterLab's nbgrader menu, or `nbgrader validate gru.ipynb`) reruns all visible checks from a fresh start.
+# *Validate* (the button above the notebook, or in a terminal `nbgrader validate gru.ipynb`) reruns all visible checks from a fresh start.

@@ -14,7 +14,9 @@
 # # Chapter 4: Long short-term memory
 #
 # You write eleven functions: the gates, the state, the backward pass in two halves, both over whole sequences, padding, the truncated gradient of 1997, the Jacobian of the cell state, the parameter count, and what the forget gate's bias does.
-# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points.
+# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points, unless another function of yours calls it.
+# Run the first code cell first, and again after each restart: `name 'check' is not defined` says that it was not run.
+# `No module named 'lib'` says that the notebook is not in the folder that it came in; that is in the zip on the chapter's page of the book.
 #
 # How to work:
 #
@@ -471,4 +473,4 @@ check(forget_bias_effect)
 # ## Hand in
 #
 # Save the notebook and submit it as `lstm.ipynb`.
-# *Validate* (in JupyterLab's nbgrader menu, or `nbgrader validate lstm.ipynb`) reruns all visible checks from a fresh start.
+# *Validate* (the button above the notebook, or in a terminal `nbgrader validate lstm.ipynb`) reruns all visible checks from a fresh start.

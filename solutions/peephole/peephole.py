@@ -14,7 +14,9 @@
 # # Chapter 6: Peephole connections and other LSTM variants
 #
 # You write ten functions: the peephole LSTM's step, its backward pass in two halves, both over sequences, the same errors in Graves's notation, coupled gates forward and backward, and one step each of a clockwork and of a depth-gated network.
-# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points.
+# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points, unless another function of yours calls it.
+# Run the first code cell first, and again after each restart: `name 'check' is not defined` says that it was not run.
+# `No module named 'lib'` says that the notebook is not in the folder that it came in; that is in the zip on the chapter's page of the book.
 #
 # How to work:
 #
@@ -494,4 +496,4 @@ check(depth_gated_step)
 # ## Hand in
 #
 # Save the notebook and submit it as `peephole.ipynb`.
-# *Validate* (in JupyterLab's nbgrader menu, or `nbgrader validate peephole.ipynb`) reruns all visible checks from a fresh start.
+# *Validate* (the button above the notebook, or in a terminal `nbgrader validate peephole.ipynb`) reruns all visible checks from a fresh start.

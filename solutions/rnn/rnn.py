@@ -14,7 +14,9 @@
 # # Chapter 1: Recurrent neural networks
 #
 # You write ten functions: the Elman cell, the scan over a padded batch, the output layer with its loss, three ways to feed and read a network, and sampling.
-# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points.
+# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points, unless another function of yours calls it.
+# Run the first code cell first, and again after each restart: `name 'check' is not defined` says that it was not run.
+# `No module named 'lib'` says that the notebook is not in the folder that it came in; that is in the zip on the chapter's page of the book.
 #
 # How to work:
 #
@@ -398,4 +400,4 @@ check(perplexity)
 # ## Hand in
 #
 # Save the notebook and submit it as `rnn.ipynb`.
-# *Validate* (in JupyterLab's nbgrader menu, or `nbgrader validate rnn.ipynb`) reruns all visible checks from a fresh start.
+# *Validate* (the button above the notebook, or in a terminal `nbgrader validate rnn.ipynb`) reruns all visible checks from a fresh start.

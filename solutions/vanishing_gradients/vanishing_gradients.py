@@ -14,7 +14,9 @@
 # # Chapter 3: Vanishing and exploding gradients
 #
 # You write thirteen functions: five that measure how an error travels back through time, and eight that do something about it.
-# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points.
+# Each is checked on its own, so you can do them in any order, and a wrong one costs only its own points, unless another function of yours calls it.
+# Run the first code cell first, and again after each restart: `name 'check' is not defined` says that it was not run.
+# `No module named 'lib'` says that the notebook is not in the folder that it came in; that is in the zip on the chapter's page of the book.
 #
 # How to work:
 #
@@ -507,4 +509,4 @@ check(flow_regulariser_backward)
 # ## Hand in
 #
 # Save the notebook and submit it as `vanishing_gradients.ipynb`.
-# *Validate* (in JupyterLab's nbgrader menu, or `nbgrader validate vanishing_gradients.ipynb`) reruns all visible checks from a fresh start.
+# *Validate* (the button above the notebook, or in a terminal `nbgrader validate vanishing_gradients.ipynb`) reruns all visible checks from a fresh start.

@@ -24,17 +24,21 @@ def test_the_same_files_give_the_same_bytes(tmp_path):
     learner_zip.build(CHAPTERS[:1], tmp_path / "two" / "course.zip")
     one, two = (tmp_path / name / "course.zip" for name in ("one", "two"))
     assert one.read_bytes() == two.read_bytes()
+    with zipfile.ZipFile(one) as opened:
+        assert all(entry.date_time[0] > 2000 for entry in opened.infolist())
 
 
 def test_what_is_in_it(tmp_path):
     learner_zip.build(CHAPTERS, tmp_path / "course.zip")
     top = unpack(tmp_path / "course.zip", tmp_path)
     names = {path.name for path in top.iterdir()}
-    assert names == {"README.md", "requirements.txt", "LICENSE", "LICENSE-text", *CHAPTERS}
-    for slug in CHAPTERS:
-        assert (top / slug / f"{slug}.ipynb").is_file()
-        assert (top / slug / "checks.json").is_file()
-        library = {path.name for path in (top / slug / "lib").iterdir()}
+    folders = [name for name in sorted(names) if (top / name).is_dir()]
+    assert [name.split("-")[1] for name in folders] == CHAPTERS
+    assert names == {"README.md", "requirements.txt", "LICENSE", "LICENSE-text", *folders}
+    for slug, folder in zip(CHAPTERS, folders, strict=True):
+        assert (top / folder / f"{slug}.ipynb").is_file()
+        assert (top / folder / "checks.json").is_file()
+        library = {path.name for path in (top / folder / "lib").iterdir()}
         assert {"__init__.py", "checking.py", "codec.py"} <= library
         assert f"{slug}.py" not in library
         assert "torch_bridge.py" not in library
@@ -51,7 +55,7 @@ def test_requirements_are_short_and_without_torch():
 @pytest.mark.parametrize("slug", CHAPTERS)
 def test_every_module_can_be_imported_where_it_is_unpacked(slug, tmp_path):
     learner_zip.build([slug], tmp_path / f"{slug}.zip")
-    folder = unpack(tmp_path / f"{slug}.zip", tmp_path) / slug
+    folder = unpack(tmp_path / f"{slug}.zip", tmp_path) / learner_zip.folder_of(slug)
     program = (
         "import sys, pathlib, importlib\n"
         f"sys.path = [p for p in sys.path if 'editable' not in p and p != {str(sources.ROOT)!r}]\n"
@@ -81,7 +85,7 @@ def validate(folder, slug):
 def test_validate_tells_solved_from_unsolved(tmp_path):
     slug = CHAPTERS[0]
     learner_zip.build([slug], tmp_path / f"{slug}.zip")
-    folder = unpack(tmp_path / f"{slug}.zip", tmp_path) / slug
+    folder = unpack(tmp_path / f"{slug}.zip", tmp_path) / learner_zip.folder_of(slug)
     first = sources.exercises(slug)[0].name
     said = validate(folder, slug)
     assert f"VALIDATION FAILED ON {len(sources.exercises(slug))} CELL(S)" in said
