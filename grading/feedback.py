@@ -5,6 +5,7 @@ texts are not repeated: the learner has them.
 """
 
 import html
+import re
 from typing import Any
 
 from nbconvert.exporters import Exporter
@@ -93,10 +94,10 @@ def _row(cell: NotebookNode) -> str:
     data = mark(cell)
     name, anchor = html.escape(function_of(data["grade_id"])), html.escape(data["grade_id"])
     score, points = data.get("score") or 0.0, data.get("points") or 0.0
-    lines = _words(cell).splitlines()
+    lines = [line.strip() for line in _words(cell).splitlines() if not _is_earned(line)]
     if data.get("by_hand"):
         words = html.escape(_changed(data))
-    elif score == points and not lines:
+    elif score == points:
         words = RIGHT
     else:
         more = [f"… and {len(lines) - LINES} lines more below"] if len(lines) > LINES else []
@@ -105,6 +106,12 @@ def _row(cell: NotebookNode) -> str:
         f'<tr><th scope="row"><a href="#{anchor}">{name}</a></th>'
         f'<td class="number">{score:g} of {points:g}</td><td>{words}</td></tr>'
     )
+
+
+def _is_earned(line: str) -> bool:
+    """Tell whether a line says what was earned in all, or in a part that was earned."""
+    match = re.match(r"\s*(?:\S+: (\S+) of (\S+) points$|(\S+) of (\S+)  )", line)
+    return match is not None and (match[1] is not None or match[3] == match[4])
 
 
 def _changed(data: Any) -> str:

@@ -1,6 +1,8 @@
 """More time for one learner, one part once more, and a chapter made ready by one command."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import course as small
@@ -100,3 +102,12 @@ def test_one_command_makes_a_chapter_ready(
     assert run(course, "ready", small.NAME, "--due", "soon") == 2
     assert run(course, "ready", "other") == 1
     assert "error: nbgrader generate_assignment: " in capsys.readouterr().err
+
+
+def test_a_command_does_not_wait_for_a_parser_that_it_never_uses(course: Path) -> None:
+    program = (
+        "import sys; from grading.__main__ import main; "
+        "main(['return', 'tiny', '--platform', 'canvas']); "
+        "assert 'nbgrader' in sys.modules and 'lark' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=course, check=True)

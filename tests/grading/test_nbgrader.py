@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from grading import batch
+from grading import batch, feedback
 from grading import course as courses
 
 SCRIPT = "<script>alert('taken')</script>"
@@ -217,6 +217,17 @@ def test_the_formgraders_button_is_isolated(course: Path) -> None:
     assert result["success"], result
     assert scores(course) == {"one": (9.0, False)}
     assert "PARENT 0 True" in (course / "autograded/one/tiny/tiny.ipynb").read_text()
+
+
+def test_the_table_of_feedback_has_what_was_lost_and_no_more() -> None:
+    said = "f: 2 of 4 points\n  2 of 2  random sizes\n  0 of 2  padding: h: not a number\n"
+    cell = nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("stream", text=said)])
+    cell.metadata.nbgrader = {"grade_id": "test_f", "grade": True, "score": 2, "points": 4}
+    made = feedback.page(
+        nbformat.v4.new_notebook(cells=[cell]), {"notebook": "n", "score": 2, "max_score": 4}
+    )
+    table = made.partition("<tbody>")[2].partition("</tbody>")[0]
+    assert "<td>0 of 2  padding: h: not a number</td>" in table
 
 
 def test_feedback_begins_with_a_table_and_asks_for_nothing(course: Path) -> None:
