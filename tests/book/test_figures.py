@@ -149,7 +149,7 @@ def check_shown(page: Page) -> None:
 def test_file_is_shown_in_the_letters_that_it_carries(browser: Browser, name: str) -> None:
     with browser.new_context() as context:
         page = context.new_page()
-        page.goto(f"file://{FIGURES}/{name}.svg")
+        page.goto(f"{FIGURES.as_uri()}/{name}.svg")
         check_shown(page)
 
 

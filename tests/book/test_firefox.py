@@ -44,7 +44,7 @@ def browser() -> Iterator[firefox.Firefox]:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page_is_whole_in_firefox(browser: firefox.Firefox, html: Path, name: str) -> None:
-    browser.open(f"file://{html}/{name}.html")
+    browser.open(f"{html.as_uri()}/{name}.html")
     browser.evaluate(READY)
     for width in WIDTHS:
         browser.size(width, 900)

@@ -501,7 +501,7 @@ def test_without_javascript_the_still_picture_stays(
 ) -> None:
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
-        page.goto(f"file://{html}/book/{PAGE[name]}.html")
+        page.goto(f"{html.as_uri()}/book/{PAGE[name]}.html")
         figure = page.locator(f"[data-figure={name}]")
         assert figure.locator(".panel").first.is_visible()
         assert not figure.locator(".controls").is_visible()
@@ -513,7 +513,7 @@ def test_without_javascript_the_still_picture_stays(
 
 def opened(page: Page, html: Path, name: str) -> Locator:
     """Open a figure's page and wait for the figure."""
-    page.goto(f"file://{html}/book/{PAGE[name]}.html")
+    page.goto(f"{html.as_uri()}/book/{PAGE[name]}.html")
     settle(page)
     figure = page.locator(f"[data-figure={name}]")
     figure.scroll_into_view_if_needed()
@@ -532,7 +532,7 @@ def test_script_begins_with_the_still_picture(browser: Browser, html: Path, name
     """What is drawn, controls too, is the same: nothing moves when the script starts."""
     with browser.new_context() as context:
         page = context.new_page()
-        wrong = watch(page, f"file://{html}")
+        wrong = watch(page, html.as_uri())
         figure = opened(page, html, name)
         same = figure.evaluate(
             """(root, still) => {

@@ -52,7 +52,7 @@ def watch(page: Page, base: str) -> list[str]:
 
 @pytest.fixture(params=["file", "http"])
 def base(request: pytest.FixtureRequest, html: Path, server: str) -> str:
-    return f"file://{html}" if request.param == "file" else server
+    return html.as_uri() if request.param == "file" else server
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -90,7 +90,7 @@ def test_page_is_accessible_in_light_and_dark(browser: Browser, html: Path, name
     found = []
     with browser.new_context() as context:
         page = context.new_page()
-        page.goto(f"file://{html}/{name}.html")
+        page.goto(f"{html.as_uri()}/{name}.html")
         settle(page)
         page.evaluate("() => document.querySelectorAll('details').forEach(d => d.open = true)")
         page.add_script_tag(path=AXE)
@@ -118,7 +118,7 @@ def test_page_fits_a_phone_and_its_pictures_have_words(
 ) -> None:
     with browser.new_context(viewport={"width": 390, "height": 844}) as context:
         page = context.new_page()
-        page.goto(f"file://{html}/{name}.html")
+        page.goto(f"{html.as_uri()}/{name}.html")
         settle(page)
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
         hidden = page.evaluate(
@@ -151,7 +151,7 @@ def test_what_is_not_laid_out_yet_has_the_size_that_it_will_have(
     with browser.new_context(viewport={"width": width, "height": 800}) as context:
         page = context.new_page()
         page.add_init_script("window.requestIdleCallback = () => 0")
-        page.goto(f"file://{html}/{name}.html")
+        page.goto(f"{html.as_uri()}/{name}.html")
         settle(page, laid_out=False)
         sizes = f"{LATE}.flatMap(e => [e.scrollWidth, e.getBoundingClientRect().height])"
         expected = page.evaluate(sizes)
@@ -166,7 +166,7 @@ def test_page_is_laid_out_whole_with_its_fonts_when_nobody_scrolled(
 ) -> None:
     with browser.new_context() as context:
         page = context.new_page()
-        page.goto(f"file://{html}/book/attention.html")
+        page.goto(f"{html.as_uri()}/book/attention.html")
         page.wait_for_function("document.documentElement.dataset.laidOut === 'all'")
         page.evaluate("document.fonts.ready")
         late, missing = page.evaluate(
@@ -192,7 +192,7 @@ def test_page_is_laid_out_whole_with_its_fonts_when_nobody_scrolled(
 def test_screen_reader_gets_the_whole_page_at_once(browser: Browser, html: Path, name: str) -> None:
     with browser.new_context() as context:
         page = context.new_page()
-        page.goto(f"file://{html}/{name}.html")
+        page.goto(f"{html.as_uri()}/{name}.html")
         settle(page)
         session = context.new_cdp_session(page)
         session.send("Accessibility.enable")
@@ -216,7 +216,7 @@ def test_screen_reader_gets_the_whole_page_at_once(browser: Browser, html: Path,
 def test_equations_are_copied_as_latex(browser: Browser, html: Path) -> None:
     with browser.new_context() as context:
         page = context.new_page()
-        page.goto(f"file://{html}/book/lstm.html")
+        page.goto(f"{html.as_uri()}/book/lstm.html")
         settle(page)
         copied = page.evaluate(
             """() => {
@@ -242,7 +242,7 @@ def test_equations_are_copied_as_latex(browser: Browser, html: Path) -> None:
 def test_search_finds_terms_without_a_server(browser: Browser, html: Path) -> None:
     with browser.new_context() as context:
         page = context.new_page()
-        page.goto(f"file://{html}/search.html?q=forget+gate")
+        page.goto(f"{html.as_uri()}/search.html?q=forget+gate")
         page.wait_for_selector("#search-results li a", timeout=10_000)
         titles = page.locator("#search-results li a").all_inner_texts()
         assert any("Glossary" in title for title in titles), titles
@@ -251,7 +251,7 @@ def test_search_finds_terms_without_a_server(browser: Browser, html: Path) -> No
 def test_arrow_keys_stay_on_the_page(browser: Browser, html: Path) -> None:
     with browser.new_context() as context:
         page = context.new_page()
-        page.goto(f"file://{html}/book/conventions.html")
+        page.goto(f"{html.as_uri()}/book/conventions.html")
         before = page.url
         for key in ("ArrowRight", "ArrowLeft"):
             page.keyboard.press(key)
@@ -262,7 +262,7 @@ def test_arrow_keys_stay_on_the_page(browser: Browser, html: Path) -> None:
 def test_front_page_leads_to_the_book(browser: Browser, html: Path) -> None:
     with browser.new_context() as context:
         page = context.new_page()
-        page.goto(f"file://{html}/index.html", wait_until="commit")
+        page.goto(f"{html.as_uri()}/index.html", wait_until="commit")
         page.wait_for_url("**/book/intro.html")
         assert page.locator(".bd-article h1").inner_text().startswith("Recurrent Networks")
 
@@ -272,7 +272,7 @@ def test_diagram_follows_the_light_switch(browser: Browser, html: Path) -> None:
     for theme in ("light", "dark"):
         with browser.new_context(color_scheme=theme) as context:
             page = context.new_page()
-            page.goto(f"file://{html}/book/intro.html")
+            page.goto(f"{html.as_uri()}/book/intro.html")
             fills[theme] = page.evaluate(
                 "() => getComputedStyle(document.querySelector('.dgm .state')).fill"
             )
@@ -296,7 +296,7 @@ def cut_at_last(page: Page) -> list[str]:
 def test_nothing_is_cut_without_a_sign(browser: Browser, html: Path, name: str) -> None:
     with browser.new_context() as context:
         page = context.new_page()
-        page.goto(f"file://{html}/{name}.html")
+        page.goto(f"{html.as_uri()}/{name}.html")
         settle(page)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
@@ -311,7 +311,7 @@ def test_nothing_is_cut_without_a_sign(browser: Browser, html: Path, name: str) 
 def test_the_fade_is_where_more_is_to_be_seen(browser: Browser, html: Path) -> None:
     with browser.new_context(viewport={"width": 390, "height": 900}) as context:
         page = context.new_page()
-        page.goto(f"file://{html}/book/lstm.html")
+        page.goto(f"{html.as_uri()}/book/lstm.html")
         settle(page)
         region = page.locator('mjx-container[data-more="right"]').first
         assert region.get_attribute("tabindex") == "0"

@@ -3,8 +3,10 @@
 import contextlib
 import copy
 import hashlib
+import io
 import json
 import re
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -196,6 +198,20 @@ def test_a_place_that_fails_leaves_its_place_to_the_next(
 
     left = python_files.gather({"one": fails}, tmp_path / "kept")
     assert [file.name for file in left] == ["b.wasm"]
+
+
+def test_the_package_of_npm_is_read_without_npm(
+    tmp_path: Path, two_files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "pyodide.tgz"
+    with tarfile.open(archive, "w:gz") as made:
+        for name, data in two_files.items():
+            entry = tarfile.TarInfo(f"package/{name}")
+            entry.size = len(data)
+            made.addfile(entry, io.BytesIO(data))
+    monkeypatch.setattr(python_files, "NPM", archive.as_uri())
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert python_files.gather({"npm": python_files.from_npm}, tmp_path / "kept") == ()
 
 
 def test_without_all_files_the_book_has_none_and_says_so(
@@ -573,7 +589,7 @@ def test_tab_indents_and_escape_then_tab_leaves(context: BrowserContext, site: s
 def test_from_a_file_the_page_says_what_to_do(browser: Any, html: Path) -> None:
     with browser.new_context() as context:
         page = context.new_page()
-        page.goto(f"file://{html}/book/practise/{SLUG}.html")
+        page.goto(f"{html.as_uri()}/book/practise/{SLUG}.html")
         expect(page.locator(".practise-notice")).to_contain_text("make serve")
 
 
