@@ -49,7 +49,8 @@ def add(commands: Any) -> None:
     give = commands.add_parser(
         "return",
         help="pack feedback pages for a platform",
-        description="Write an archive of feedback pages, named as the platform wants them.",
+        description="Write the feedback pages anew, and an archive of them, named as the platform "
+        "wants them.",
     )
     give.add_argument("chapter", help="the assignment, as rnn")
     give.add_argument("--to", type=Path, metavar="FILE", help="default: returned/CHAPTER.zip")
@@ -166,6 +167,9 @@ def give_back(arguments: argparse.Namespace) -> int:
     try:
         course = Course(arguments.course, arguments.db_url)
         target = arguments.to or course.root / "returned" / f"{arguments.chapter}.zip"
+        graded = course.folder("autograded", "*", arguments.chapter)
+        if any(graded.parent.parent.glob(f"*/{arguments.chapter}")):
+            nbgrader(course, "generate_feedback", arguments.chapter, "--force")
         count, skipped, others = pack(course, arguments.chapter, arguments.platform, target)
     except CourseError as error:
         print(f"error: {error}", file=sys.stderr)
