@@ -340,8 +340,7 @@ def participants(path: Path, roster: Roster) -> dict[str, Person]:
             continue
         known = {key: _clean(row[k]) for key, k in columns.items() if k < len(row)}
         for people in (
-            # Of an anonymous worksheet the first column, the number, is not a login.
-            roster.by_login(known.get("id", "")) if columns.get("id") else [],
+            roster.by_login(known.get("id", "")),
             roster.by_login(known.get("email", "")),
             roster.by_number(known.get("lms_user_id", "")),
             roster.by_name(known.get("name", "")),

@@ -53,7 +53,7 @@ def learners(gradebook: Any, course: Any, report: Any) -> list[Learner]:
     """Gather everyone of a report, in its order."""
     people = {person.id: person for person in gradebook.students}
     entries = {e.student_id: e for e in gradebook.assignment_submissions(report.assignment)}
-    stubs = _solutions(course.folder("release", ".", report.assignment), report.assignment)
+    stubs = _solutions(_cells(course.folder("release", ".", report.assignment), report.assignment))
     made = []
     for row in report.rows:
         entry, person = entries.get(row.student), people.get(row.student)
@@ -90,8 +90,8 @@ def lateness(seconds: float) -> str:
 def _parts(
     entry: Any, folder: Path, name: str, stubs: dict[str, str]
 ) -> Iterator[tuple[str, Part]]:
-    codes = _solutions(folder, name)
-    words = _words(folder, name)
+    cells = _cells(folder, name)
+    codes, words = _solutions(cells), _words(cells)
     for notebook in entry.notebooks:
         for grade in notebook.grades:
             if not grade.max_score:
@@ -121,21 +121,17 @@ def _cells(folder: Path, name: str) -> list[dict[str, Any]]:
     return []
 
 
-def _solutions(folder: Path, name: str) -> dict[str, str]:
-    return {
-        mark(cell)["grade_id"]: source_of(cell)
-        for cell in _cells(folder, name)
-        if mark(cell).get("solution")
-    }
+def _solutions(cells: list[dict[str, Any]]) -> dict[str, str]:
+    return {mark(cell)["grade_id"]: source_of(cell) for cell in cells if mark(cell).get("solution")}
 
 
-def _words(folder: Path, name: str) -> dict[str, str]:
+def _words(cells: list[dict[str, Any]]) -> dict[str, str]:
     """Return what the tests said, by graded cell."""
     return {
         mark(cell)["grade_id"]: "".join(
             "".join(output.get("text", "")) for output in cell.get("outputs", [])
         )
-        for cell in _cells(folder, name)
+        for cell in cells
         if mark(cell).get("grade") and cell["cell_type"] == "code"
     }
 

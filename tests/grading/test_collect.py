@@ -174,6 +174,9 @@ def test_each_platforms_names_lead_to_the_right_learner(
         assert stamp(classroom, "bob") == "2024-01-02 10:00"
 
 
+FORGED = packed(("tiny.ipynb", WORK["ada"]), ("timestamp.txt", "2020-01-01 00:00"))
+
+
 def test_names_that_are_near_a_platforms_are_read_or_named(
     classroom: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -211,6 +214,7 @@ def test_names_that_are_near_a_platforms_are_read_or_named(
             {},
             "handed in by several: Ada Lovelace, Bob Ohm",
         ),
+        ("plain", {"ada/work.zip": FORGED}, {"ada": ""}, ""),
         (
             "sakai",
             {
