@@ -145,14 +145,14 @@ SLIPS: dict[str, list[tuple[Any, ...]]] = {
         ("bptt", "teacher_forced_backward", ("/ xs.shape[1]", "/ (xs.shape[0] * xs.shape[1])")),
         ("bidirectional", "output_backward", ("0.0) / N", "0.0) / (T * N)")),
         ("encoder_decoder", "sequence_loss", (".sum() / N", ".sum() / (T * N)"),
-         ("None] / N", "None] / (T * N)"), ("mask / N", "mask / (T * N)")),
+         ("0.0) / N", "0.0) / (T * N)")),
     ],
     "The division by N is missing: the loss is a mean over the batch.": [
         ("rnn", "output_loss", (" / hs.shape[1]", "")),
         ("bptt", "output_backward", (" / os.shape[1]", "")),
         ("bptt", "teacher_forced_backward", (" / xs.shape[1]", "")),
         ("bidirectional", "output_backward", ("0.0) / N", "0.0)")),
-        ("encoder_decoder", "sequence_loss", (".sum() / N", ".sum()"), ("None] / N", "None]"), ("mask / N", "mask")),
+        ("encoder_decoder", "sequence_loss", (".sum() / N", ".sum()"), ("0.0) / N", "0.0)")),
     ],
     "The targets are not subtracted: the gradient of the logits is output minus target.": [
         ("bptt", "output_backward", ("(os - np.eye(K)[targets])", "os")),

@@ -309,7 +309,10 @@ EXAMPLES = {
         args=loss_args,
         outputs=("loss", "dlogits", "dstop"),
         time_major=("dlogits", "dstop"),
-        also={"logits in the thousands": lambda rng: loss_args(rng, 2e3)},
+        also={
+            "logits in the thousands": lambda rng: loss_args(rng, 2e3),
+            ON_PADDING: with_nan(loss_args, "logits"),
+        },
         mistakes={
             "The mask was ignored: steps beyond a length count.": lambda **a: sequence(
                 **a, masked=False

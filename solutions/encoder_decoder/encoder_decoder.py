@@ -142,6 +142,7 @@ check(decode)
 #
 # The function gets `logits` (T, N, K), `stop` (T, N), `targets` (T, N) with symbols from 0 to K − 1, and `lengths` (N,).
 # It returns the number `loss`, `dlogits` (T, N, K) and `dstop` (T, N).
+# What stands in `logits` and `stop` on padding may be anything, NaN too: choose with `np.where`; 0 · NaN is NaN.
 
 
 # %% nbgrader={"grade_id": "sequence_loss", "solution": true}
@@ -163,8 +164,8 @@ def sequence_loss(logits, stop, targets, lengths):
     log_go = -np.logaddexp(0, stop)
     each = (log_o * one_hot).sum(axis=-1) + np.where(ends, log_end, log_go)
     loss = -np.where(mask, each, 0.0).sum() / N
-    dlogits = (np.exp(log_o) - one_hot) * mask[..., None] / N
-    dstop = (np.exp(log_end) - ends) * mask / N
+    dlogits = np.where(mask[..., None], np.exp(log_o) - one_hot, 0.0) / N
+    dstop = np.where(mask, np.exp(log_end) - ends, 0.0) / N
     return loss, dlogits, dstop
     ### END SOLUTION
 

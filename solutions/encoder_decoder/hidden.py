@@ -54,7 +54,16 @@ def decode(tests: Tests) -> None:
 def sequence_loss(tests: Tests) -> None:
     case = partial(examples.sequence_loss, tests.rng)
     tests.part(2, "full lengths", [case(4, 5, [4, 4, 4]), case(3, 6, [3, 3])])
-    tests.part(2, "padded batches", [case(5, 3, [2, 5, 1, 4]), case(4, 6, [3, 1]), case(6, 4, [5])])
+    tests.part(
+        2,
+        "padded batches",
+        [
+            case(5, 3, [2, 5, 1, 4]),
+            case(4, 6, [3, 1]),
+            case(6, 4, [5]),
+            spoiled(spoiled(case(5, 3, [2, 5, 1, 4]), "logits"), "stop"),
+        ],
+    )
     tests.part(
         1,
         "logits of a hundred and of a thousand",

@@ -73,6 +73,7 @@ def loss_gathered(logits, stop, targets, lengths):
     T, N = targets.shape
     live = (np.arange(T)[:, None] < lengths[None]).astype(float)
     last = (np.arange(1, T + 1)[:, None] == lengths[None]).astype(float)
+    logits, stop = np.where(live[..., None] > 0, logits, 0), np.where(live > 0, stop, 0)
     total = np.logaddexp.reduce(logits, axis=2)
     picked = np.take_along_axis(logits, targets[..., None], axis=2)[..., 0]
     negative = total - picked + np.logaddexp(0, np.where(last > 0, -stop, stop))
