@@ -33,6 +33,10 @@ from tools import python_files  # noqa: E402
 FOLDER = "book/practise/"
 EQUATIONS = re.compile(r"^Equations: *([^.\n]+)\.$", re.MULTILINE)
 TITLE = re.compile(r"\A# (?:Chapter \d+: )?(.*)\n")
+HERE = {  # what a notebook calls it, and what it is called on the page
+    "Run the cell below it. It calls": "Press *Check* below it. It calls",
+    "The cell below a function calls": "*Check* below a function calls",
+}
 HAND_IN = """## Hand in
 
 *Download notebook* gives `{slug}.ipynb`: the released notebook with your code in it.
@@ -87,6 +91,8 @@ def page(slug: str, cells: list[dict[str, Any]]) -> str:
             parts.append(f"```{{practise-cell}} {slug} {number}\n```")
             continue
         text = EQUATIONS.sub(linked, cell["source"])
+        for there, here in HERE.items():
+            text = text.replace(there, here)
         if number == 0:
             title = TITLE.match(text)
             panel = f"```{{practise-panel}} {slug}\n```"

@@ -121,6 +121,12 @@ def test_labels_become_links_and_titles_lose_their_numbers() -> None:
 
 
 @pytest.mark.parametrize("slug", CHAPTERS)
+def test_a_page_speaks_of_what_is_on_it(slug: str) -> None:
+    text = practise.page(slug, practise.read_cells(practise.released(slug)))
+    assert re.findall(r"[^.\n]*\bcells? below\b[^.\n]*|[^.\n]*nbgrader menu[^.\n]*", text) == []
+
+
+@pytest.mark.parametrize("slug", CHAPTERS)
 def test_nothing_of_the_instructors_is_in_what_a_page_loads(html: Path, slug: str) -> None:
     folder = html / "_static" / "practise"
     released = (ROOT / "exercises" / slug / f"{slug}.ipynb").read_bytes()
@@ -302,6 +308,10 @@ def test_a_learner_writes_checks_reloads_and_downloads(context: BrowserContext, 
     page.locator("#cell-parameter_count .practise-main").click()
     expect(result(page, "parameter_count")).to_contain_text("Right")
     expect(page.locator(".practise-score")).to_have_text("1 of 11 right, 2 of 50 points visible")
+    page.locator("#cell-parameter_count .practise-main").click()
+    expect(page.locator("#cell-parameter_count .practise-report")).to_have_text(re.compile("count"))
+    shown = page.locator("#cell-test_parameter_count .practise-hidden").inner_text()
+    assert re.fullmatch(r"2 points\. Hidden tests: [^\d(]+ \(\d\)(, [^(]+ \(\d\))*\.", shown)
     page.reload()
     expect(page.locator(".practise-score")).to_have_text("1 of 11 right, 2 of 50 points visible")
     page.locator("#cell-parameter_count").scroll_into_view_if_needed()

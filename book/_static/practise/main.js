@@ -9,6 +9,8 @@ const MEGABYTE = 1e6;
 const storage = () => window.localStorage;
 const megabytes = (bytes) => (bytes / MEGABYTE).toFixed(1);
 let Editor; // once it is loaded
+// "2 points random sizes, 1 large inputs." has the points behind their tests on the page.
+const SHARES = /(\d+) (?:points? )?(.+?)(?=, \d+ |\.$)/g;
 
 function button(text, action, attributes = {}) {
   const made = element("button", { type: "button", class: "practise-button", ...attributes }, text);
@@ -170,7 +172,8 @@ class Cell {
     if (this.checks.length) {
       this.box.dataset.status = this.status;
       this.box.classList.toggle("practise-stale", this.shownFor !== this.source);
-      if (!this.result.childNodes.length && this.status === "right") {
+      const quiet = !this.result.childNodes.length && this.page.checking !== this;
+      if (quiet && this.status === "right") {
         this.result.append(report({ status: "right", headline: "when you last checked it" }));
         this.shownFor = this.source;
       }
@@ -315,7 +318,8 @@ class Page {
     const words = source
       .split("\n")
       .filter((line) => line.startsWith("#"))
-      .map((line) => line.replace(/^#+ ?/, ""));
+      .map((line) => line.replace(/^#+ ?/, ""))
+      .map((line) => (line.startsWith("Hidden tests:") ? line.replace(SHARES, "$2 ($1)") : line));
     const points = `${box.dataset.points} ${box.dataset.points === "1" ? "point" : "points"}. `;
     box.replaceChildren(element("p", { class: "practise-hidden" }, points + words.join(" ")));
   }
