@@ -55,6 +55,8 @@ class Report:
     rows: list[Row] = field(default_factory=list)
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What the notebooks say of how they were graded, by student."""
+    whole: bool = True
+    """Whether the whole class was asked for."""
 
     @property
     def gaps(self) -> list[Row]:
@@ -202,7 +204,7 @@ def _grade(
                     finish(submission, result)
             for submission, result in workers.alone(assignment, again):
                 finish(submission, result)
-        report = Report(name, [rows[student] for student in names])
+        report = Report(name, [rows[student] for student in names], whole=students is None)
         for student in names:
             if stamps[student] and rows[student].status != "missing":
                 report.results[student] = stamps[student]

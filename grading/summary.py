@@ -205,6 +205,7 @@ def page(
         f"<h1>{name}: {len(report.rows)} learners</h1>",
         f"<p>{len(scores)} have a score, {len(report.gaps)} have none. "
         f"Median {middle:g} of {best:g}.</p>",
+        "" if report.whole else "<p>Only learners whom <code>--student</code> named.</p>",
         f"<p>{unprotected} graded without a sandbox.</p>" if unprotected else "",
         "<h2>Scores</h2>",
         histogram(scores, best),

@@ -194,7 +194,10 @@ class Moment(NamedTuple):
 
 
 def remember(folder: Path, report: Any) -> list[Moment]:
-    """Add how the class stands to the history, if that has changed; return the history."""
+    """Add how the class stands to the history, if that has changed; return the history.
+
+    A report on a part of the class adds nothing.
+    """
     scores = [row.score for row in report.rows if row.score is not None]
     best = report.rows[0].max_score if report.rows else 0.0
     now = Moment(
@@ -212,7 +215,7 @@ def remember(folder: Path, report: Any) -> list[Moment]:
         rows = [row for row in csv.reader(file) if len(row) == len(Moment._fields)]
         history = [Moment(r[0], r[1], int(r[2]), int(r[3]), *r[4:]) for r in rows[1:]]
     last = next((m for m in reversed(history) if m.assignment == now.assignment), None)
-    if last is None or last[1:] != now[1:]:
+    if report.whole and (last is None or last[1:] != now[1:]):
         history.append(now)
         temporary = path.with_name(f".{path.name}.tmp")
         with temporary.open("w", newline="", encoding="utf-8") as file:

@@ -1,6 +1,7 @@
 """The instructor's page."""
 
 import csv
+import dataclasses
 import html
 from html.parser import HTMLParser
 from pathlib import Path
@@ -105,6 +106,8 @@ def test_the_history_grows_where_the_class_has_changed(tmp_path: Path) -> None:
 
     for scores in ((20.0,), (20.0,), (20.0, 31.0)):
         history = tally.remember(tmp_path, report(*scores))
+    part = dataclasses.replace(report(40.0), whole=False)
+    assert tally.remember(tmp_path, part) == history
     assert [(m.learners, m.median) for m in history] == [(1, "20"), (2, "25.5")]
 
 
