@@ -85,7 +85,8 @@ def _interpreter() -> tuple[Path, list[str]]:
         for name in ("site-packages", "dist-packages"):
             for parent in (library / version, library / "python3"):
                 if (parent / name).is_dir() and not (parent / name).is_symlink():
-                    options += ["--tmpfs", str(parent / name)]
+                    hidden = str(parent / name)
+                    options += ["--tmpfs", hidden, "--remount-ro", hidden]
     return python, options
 
 

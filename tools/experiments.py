@@ -50,7 +50,7 @@ def provenance(slug: str) -> dict[str, Any]:
     script = ast.parse((FOLDER / f"{slug}.py").read_text("utf-8"))
     # However it is laid out, and wherever in lib a name stands.
     kept = [
-        ast.dump(part)
+        repr(plain(part))
         for part in script.body
         if not isinstance(part, ast.ImportFrom) and not _is_list_of_runs(part)
     ]
@@ -59,6 +59,14 @@ def provenance(slug: str) -> dict[str, Any]:
         "python": ".".join(map(str, sys.version_info[:2])),
         "numpy": np.__version__,
     }
+
+
+def plain(part: Any) -> Any:
+    """Turn syntax into tuples and lists, the same on every Python, with or without new fields."""
+    if isinstance(part, ast.AST):
+        fields = [(k, plain(v)) for k, v in ast.iter_fields(part) if v not in (None, [])]
+        return type(part).__name__, fields
+    return [plain(item) for item in part] if isinstance(part, list) else part
 
 
 def _is_list_of_runs(part: ast.stmt) -> bool:

@@ -212,9 +212,11 @@ ATTACKS = {
     ),
     "thread bomb": Attack(
         "import threading, time\n"
-        "for _ in range(10000):\n"
-        "    threading.Thread(target=time.sleep, args=(100,), daemon=True).start()",
-        says="can't start new thread",
+        "try:\n"
+        "    for _ in range(10000):\n"
+        "        threading.Thread(target=time.sleep, args=(100,), daemon=True).start()\n"
+        "except RuntimeError: print('REFUSED')",
+        says="REFUSED",
     ),
     "memory bomb": Attack("x = bytearray(8 << 30)", says="MemoryError"),
     "memory bomb by steps": Attack(

@@ -23,6 +23,7 @@ def builds(tmp_path, monkeypatch):
         return status
 
     monkeypatch.setattr(book, "build", build)
+    monkeypatch.setattr(book.python_files, "gather", lambda: ())
     return ends, ran
 
 
