@@ -505,6 +505,7 @@ def test_without_javascript_the_still_picture_stays(
         figure = page.locator(f"[data-figure={name}]")
         assert figure.locator(".panel").first.is_visible()
         assert not figure.locator(".controls").is_visible()
+        assert not page.locator("figure", has=figure).get_by_text("Try:").is_visible()
         assert figure.locator("[tabindex], [role=slider]").count() == 0
         assert len(figure.locator(".said").inner_text()) > 20
         written = (html / "book" / f"{PAGE[name]}.html").read_text(encoding="utf-8")
@@ -774,6 +775,7 @@ def test_paper_shows_the_figure_without_its_controls(
         figure = opened(page, html, name)
         page.emulate_media(media="print")
         assert not figure.locator(".controls").is_visible()
+        assert not page.locator("figure", has=figure).get_by_text("Try:").is_visible()
         assert figure.locator(".panel").first.is_visible()
         ink = figure.locator(".panel text").first.evaluate("e => getComputedStyle(e).fill")
         assert ink == "rgb(28, 36, 48)"

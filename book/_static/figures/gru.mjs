@@ -21,7 +21,7 @@ const vectors = (state, view) => {
   const first = world.to(before(W, state.r, state.h));
   const second = world.to(after(W, state.r, state.h));
   const label = ([px, py], words, kind, shift) =>
-    text(clamp(px + 8, 36, 250), clamp(py + shift, 32, 316), words, { class: `name ${kind}-ink` });
+    text(clamp(px + 8, 36, 250), clamp(py + shift, 32, 316), words, { class: `name on-field ${kind}-ink` });
   return panel(
     "Two units: the old state and what the candidate gets of it",
     340,

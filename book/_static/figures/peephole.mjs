@@ -102,7 +102,7 @@ export const figure = {
     if (rung.length === 0) return `It never rings: h is at most ${fixed(Math.max(...rows.h))}, C at most ${fixed(Math.max(...rows.C))}.`;
     const gaps = rung.slice(1).map((t, k) => t - rung[k]);
     const even = gaps.length > 0 && gaps.every((gap) => gap === gaps[0]);
-    const when = even ? `every ${gaps[0]} steps` : `at steps ${rung.slice(0, 6).join(", ")}${rung.length > 6 ? " …" : ""}`;
+    const when = even ? (gaps[0] === 1 ? "at every step" : `every ${gaps[0]} steps`) : `at steps ${rung.slice(0, 6).join(", ")}${rung.length > 6 ? " …" : ""}`;
     return `It rings ${rung.length} times in ${T} steps, first at step ${rung[0]}, ${when}. C is ${fixed(rows.C[rung[0] - 1])} at the first ring.`;
   },
   set: (state, name, value) => (name === "blind" ? { ...state, p_i: 0, p_f: 0, p_o: 0 } : { ...state, [name]: value }),
