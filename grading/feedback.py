@@ -82,7 +82,8 @@ def page(nb: NotebookNode, about: Any) -> str:
         f"<p>Handed in late: {late:g} points less.</p>" if late else "",
         "<table><thead><tr><th scope='col'>function</th><th scope='col'>points</th>"
         f"<th scope='col'>what to look at</th></tr></thead><tbody>{rows}</tbody></table>",
-        *_body(nb),
+        # Of what could not be read there is no code to show.
+        *([] if reason else _body(nb)),
     ]
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
