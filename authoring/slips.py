@@ -199,6 +199,39 @@ SLIPS: dict[str, list[tuple[Any, ...]]] = {
     ],
     "The logits were multiplied by the temperature; they are divided by it.": [("rnn", "sample", ("logits / temperature", "logits * temperature"))],
     "Logarithms of base 2 were taken; these are natural.": [("rnn", "perplexity", ("np.exp(", "2 ** ("))],
+    "The slope is multiplied in before the gradient of the later steps is added; it belongs to the sum.": [
+        ("bptt", "rnn_backward", ("(1 - hs[t] ** 2) * (dhs[t] + dh)", "(1 - hs[t] ** 2) * dhs[t] + dh")),
+        ("bptt", "rnn_backward_padded", ("(1 - hs[t] ** 2) * (dhs[t] + dh)", "(1 - hs[t] ** 2) * dhs[t] + dh")),
+        ("bptt", "truncated_backward", ("(1 - hs[t] ** 2) * (dhs[t] + dh)", "(1 - hs[t] ** 2) * dhs[t] + dh")),
+        ("encoder_decoder", "decoder_backward", ("(1 - hs[t] ** 2) * (dhs[t] + dh)", "(1 - hs[t] ** 2) * dhs[t] + dh")),
+    ],
+    "The slope was taken at the state of the step before; it is that of the step's own output.": [
+        ("bptt", "rnn_step_backward", ("(1 - h ** 2)", "(1 - h_prev ** 2)")),
+        ("bptt", "rnn_backward", ("1 - hs[t] ** 2", "1 - (hs[t - 1] if t else h0) ** 2")),
+        ("bptt", "rnn_backward_padded", ("1 - hs[t] ** 2", "1 - (hs[t - 1] if t else h0) ** 2")),
+        ("bptt", "truncated_backward", ("1 - hs[t] ** 2", "1 - (hs[t - 1] if t else h0) ** 2")),
+    ],
+    "The input gate has nothing to let in: C = f ⊙ C' + i ⊙ g.": [
+        ("lstm", "lstm_state", ("+ i * g", "+ i")),
+        ("lstm", "lstm_forward", ("sigmoid(a_i) * np.tanh(a_g)", "sigmoid(a_i)")),
+    ],
+    "The input gate is missing: C = f ⊙ C' + i ⊙ g.": [
+        ("lstm", "lstm_state", ("+ i * g", "+ g")),
+        ("lstm", "lstm_forward", ("sigmoid(a_i) * np.tanh(a_g)", "np.tanh(a_g)")),
+    ],
+    "The output gate let out something else; h = o ⊙ tanh C, with the new C.": [
+        ("lstm", "lstm_state", ("o * np.tanh(c)", "o * g")),
+        ("lstm", "lstm_state", ("o * np.tanh(c)", "o * np.tanh(c_prev)")),
+        ("lstm", "lstm_forward", ("np.tanh(c_new)", "np.tanh(c)")),
+        ("peephole", "peephole_forward", ("np.tanh(c_new)", "np.tanh(c)")),
+    ],
+    "The reset gate was put on the input's part; it is on that of the old state.": [
+        ("gru", "gru_step", ("a[:, 2 * H:] + r * h @ W[2 * H:].T", "r * a[:, 2 * H:] + h @ W[2 * H:].T")),
+        ("gru", "gru_forward", ("a[:, 2 * H:] + r * h @ W[2 * H:].T", "r * a[:, 2 * H:] + h @ W[2 * H:].T")),
+        ("gru", "gru_step_after", ("an + r * (hn + b_hn)", "r * an + hn + b_hn")),
+    ],
+    "The division by the number of real symbols is missing.": [("rnn", "perplexity", (" / mask.sum()", ""))],
+    "A step does not see itself: the causal mask is t ≤ i.": [("attention", "self_attention", ("t <= t[:", "t < t[:"))],
 }  # fmt: skip
 
 
@@ -250,6 +283,19 @@ EVERYWHERE: dict[str, tuple[tuple[str, str], ...]] = {
     "Gates swapped: the blocks were read i, o, f, g; they are stacked i, f, g, o.": (
         (re.escape(LSTM_READ), lstm_order("iofg")[1]), (r"i, f, g, o = np\.split\(", gates_order("iofg")[1]),
     ),
+    "A ReLU stands where a tanh belongs.": ((r"np\.tanh\(", "np.maximum(0, "),),
+    "A sigmoid stands where a tanh belongs.": (
+        (r"np\.tanh\(", "(lambda a: 1 / (1 + np.exp(-a)))("),
+    ),
+    "A tanh is missing.": ((r"np\.tanh\(", "("),),
+    "A tanh stands where a sigmoid belongs: gates lie between 0 and 1.": (
+        (r"\bsigmoid\(", "np.tanh("),
+    ),
+    "A sigmoid is missing: gates lie between 0 and 1.": ((r"\bsigmoid\(", "("),),
+    "The output gate is missing on the way from h to the cell state.": (
+        (r"\bo \* (\(1 - tanh_cs?(\[t\])? \*\* 2\))", r"\1"),
+    ),
+    "One too many: what counts is t < lengths, not t <= lengths.": ((r"\) < (lengths|\w+_counts)", r") <= \1"),),
     "The slope of a sigmoid is missing: the gradient is multiplied by y (1 − y), with y its output.": (
         (r"\b(\w+) \* \(1 - \1\)", "1.0"),
     ),
