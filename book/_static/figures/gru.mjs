@@ -37,7 +37,7 @@ const vectors = (state, view) => {
       arrow(zero, first, { class: "arrow state" }) +
       arrow(zero, second, { class: "arrow output" }) +
       label(first, "W (r ⊙ h′)", "state", -8) +
-      label(second, "r ⊙ (W h′)", "output", 16) +
+      label(second, "r ⊙ (W h′)", "output", 38) +
       handle(
         view,
         "h",
