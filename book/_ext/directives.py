@@ -44,7 +44,8 @@ class Notebook(SphinxDirective):
         )
         link += nodes.strong("", f"Download {slug}.ipynb")
         # The archive is written when the book is built: see practise.py.
-        archive = nodes.reference("", "", refuri=f"_static/practise/{slug}.zip")
+        top = "../" * self.env.docname.count("/")
+        archive = nodes.reference("", "", refuri=f"{top}_static/practise/{slug}.zip")
         archive += nodes.strong("", f"Download {slug}.zip")
         first = nodes.paragraph("", "", archive)
         first += nodes.Text(", the notebook with all that it needs, or ")

@@ -14,6 +14,7 @@ from jupyter_cache import get_cache
 from myst_nb.core.config import NbParserConfig
 from myst_parser.config.main import MdParserConfig
 from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
 
 PAGE = """# A page
 
@@ -186,3 +187,26 @@ def test_pages_are_executed_side_by_side_and_cached(
     assert {Path(record.uri).stem for record in records} == {"right", "other"}
     outputs = get_cache(tmp_path / "cache").get_cache_bundle(records[0].pk).nb.cells[0].outputs
     assert outputs[0].text in {"2\n", "3\n"}
+
+
+def test_a_chapter_links_its_archive_where_the_book_puts_it(tmp_path: Path) -> None:
+    (tmp_path / "source" / "book").mkdir(parents=True)
+    (tmp_path / "source" / "book" / "page.md").write_text("# A page\n\n```{notebook} rnn\n```\n")
+    (tmp_path / "source" / "exercises" / "rnn").mkdir(parents=True)
+    (tmp_path / "source" / "exercises" / "rnn" / "rnn.ipynb").write_text("{}")
+    app = Sphinx(
+        srcdir=str(tmp_path / "source"),
+        confdir=None,
+        outdir=str(tmp_path / "html"),
+        doctreedir=str(tmp_path / "doctrees"),
+        buildername="html",
+        confoverrides={
+            "extensions": ["myst_parser", "sphinx.ext.autodoc", "directives"],
+            "root_doc": "book/page",
+        },
+        status=None,
+        warning=None,
+    )
+    app.build()
+    page = (tmp_path / "html" / "book" / "page.html").read_text()
+    assert 'href="../_static/practise/rnn.zip"' in page
