@@ -1,19 +1,17 @@
-"""The GRU over a whole sequence, for both ways to reset: a kernel, see ``lib.kernels``.
-
-The rows of r and z are halved, since σ(a) = ½ + ½ tanh(a/2).
-"""
+"""The GRU over a whole sequence, for both ways to reset: a kernel, see ``lib.kernels``."""
 
 from typing import Any
 
 import numpy as np
 
-from lib.kernels import flat, native, padding, windows
+from lib.kernels import flat, gate, native, padding, windows
 from lib.masks import cover
 
 
-def _halve_gates(p: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def _split_gates(p: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of r and z, negative for ``lib.kernels.gate``, and those of n."""
     r, z, n = np.split(p, 3)
-    return native(np.concatenate([r / 2, z / 2, n]), dtype)
+    return native(-np.concatenate([r, z]), dtype), native(n, dtype)
 
 
 def forward(
@@ -21,39 +19,51 @@ def forward(
 ) -> tuple[np.ndarray, Any, Any]:
     """Compute what ``lib.bptt.scan`` computes."""
     T, N, _ = xs.shape
-    U, W, b = (_halve_gates(p, xs.dtype) for p in params[:3])
+    (U, U_n), (W, W_n), (b, b_n) = (_split_gates(p, xs.dtype) for p in params[:3])
     H, dtype = W.shape[1], xs.dtype
-    half, after = dtype.type(0.5), cell.reset_after
-    WT = native(W.T, dtype) if after else native(W[: 2 * H].T, dtype)
-    WT_n, b_hn = native(W[2 * H :].T, dtype), params.b_hn
-    from_h, step_n = np.empty((N, WT.shape[1]), dtype), np.empty((N, H), dtype)
-    gates, hs = np.empty((T, N, 3 * H), dtype), np.empty((T + 1, N, H), dtype)
-    qs = np.empty((T, N, H), dtype) if after else None
+    WT, WT_n = native(W.T, dtype), native(W_n.T, dtype)
+    a, a_n = np.empty((N, 2 * H), dtype), np.empty((N, H), dtype)
+    # apart, so that what a step reads and writes is contiguous
+    rz, n = np.empty((T, N, 2 * H), dtype), np.empty((T, N, H), dtype)
+    hs = np.empty((T + 1, N, H), dtype)
+    qs = np.empty((T, N, H), dtype) if cell.reset_after else None
     hs[0] = state.h
-    np.matmul(flat(xs), U.T, out=flat(gates))
-    gates += b
-    for t, dead in enumerate(padding(live, T)):
-        h, h_new = hs[t], hs[t + 1]
-        rz, r, z, n = (gates[t, :, s * H : e * H] for s, e in ((0, 2), (0, 1), (1, 2), (2, 3)))
-        np.dot(h, WT, from_h)
-        rz += from_h[:, : 2 * H]
-        np.tanh(rz, out=rz)
-        rz *= half
-        rz += half
-        if qs is not None:
-            q = np.add(from_h[:, 2 * H :], b_hn, out=qs[t])
-            np.multiply(r, q, out=step_n)
-        else:
-            np.multiply(r, h, out=h_new)
-            np.dot(h_new, WT_n, step_n)
-        n += step_n
-        np.tanh(n, out=n)
-        np.subtract(h, n, out=h_new)
-        h_new *= z
-        h_new += n
-        if dead is not None:
-            np.copyto(h_new, h, where=dead)
-    r, z, n = (gates[:, :, k * H : (k + 1) * H] for k in range(3))
+    np.matmul(flat(xs), U.T, out=flat(rz))
+    np.matmul(flat(xs), U_n.T, out=flat(n))
+    rz += b
+    n += b_n
+    r, z = rz[:, :, :H], rz[:, :, H:]
+    with np.errstate(over="ignore", under="ignore"):
+        for rz_t, r_t, z_t, n_t, q, h, h_new, dead in zip(
+            rz,
+            r,
+            z,
+            n,
+            [None] * T if qs is None else qs,
+            hs,
+            hs[1:],
+            padding(live, T),
+            strict=False,
+        ):
+            np.dot(h, WT, a)
+            a += rz_t
+            gate(a, out=rz_t)
+            if q is not None:
+                np.dot(h, WT_n, q)
+                q += params.b_hn
+                np.multiply(r_t, q, out=a_n)
+            else:
+                np.multiply(r_t, h, out=h_new)
+                np.dot(h_new, WT_n, a_n)
+            a_n += n_t
+            np.tanh(a_n, out=n_t)
+            # (1 − z) n + z h, not n + z (h − n), which loses a small h where z is 1
+            np.subtract(1, z_t, out=a_n)
+            a_n *= n_t
+            np.multiply(z_t, h, out=h_new)
+            h_new += a_n
+            if dead is not None:
+                np.copyto(h_new, h, where=dead)
     ys = hs[1:].copy() if live is None else cover(hs[1:], live)
     return ys, type(state)(hs[T].copy()), cell.cache_type(xs, hs[:T], r, z, n, qs)
 

@@ -4,14 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from lib.kernels import flat, native, padding, windows
+from lib.kernels import flat, gate, native, padding, windows
 from lib.masks import cover
 
 
-def halve_gates(p: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Halve the rows of i, f and o: one tanh serves all blocks, as σ(a) = ½ + ½ tanh(a/2)."""
+def split_gates(p: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of i, f and o, negative for ``lib.kernels.gate``, and those of g."""
     i, f, g, o = np.split(p, 4)
-    return native(np.concatenate([i / 2, f / 2, g, o / 2]), dtype)
+    return native(-np.concatenate([i, f, o]), dtype), native(g, dtype)
 
 
 def forward(
@@ -19,33 +19,37 @@ def forward(
 ) -> tuple[np.ndarray, Any, Any]:
     """Compute what ``lib.bptt.scan`` computes."""
     T, N, _ = xs.shape
-    U, W, b = (halve_gates(p, xs.dtype) for p in params)
+    (U, U_g), (W, W_g), (b, b_g) = (split_gates(p, xs.dtype) for p in params)
     H, dtype = W.shape[1], xs.dtype
-    # as wide as a step's gates: NumPy is slower where it has to repeat a row
-    scale = np.tile(np.repeat(np.array([0.5, 0.5, 1, 0.5], dtype), H), (N, 1))
-    shift = 1 - scale
-    WT, from_h, from_g = native(W.T, dtype), np.empty((N, 4 * H), dtype), np.empty((N, H), dtype)
-    gates, tanh_c = np.empty((T, N, 4 * H), dtype), np.empty((T, N, H), dtype)
+    WT, WT_g = native(W.T, dtype), native(W_g.T, dtype)
+    a, a_g = np.empty((N, 3 * H), dtype), np.empty((N, H), dtype)
+    # apart, so that what a step reads and writes is contiguous
+    ifo, g, tanh_c = (np.empty((T, N, width), dtype) for width in (3 * H, H, H))
     hs, cs = np.empty((T + 1, N, H), dtype), np.empty((T + 1, N, H), dtype)
     hs[0], cs[0] = state
-    np.matmul(flat(xs), U.T, out=flat(gates))
-    gates += b
-    i, f, g, o = (gates[:, :, k * H : (k + 1) * H] for k in range(4))
-    for t, dead in enumerate(padding(live, T)):
-        a, c_new = gates[t], cs[t + 1]
-        np.dot(hs[t], WT, from_h)
-        a += from_h
-        np.tanh(a, out=a)
-        a *= scale
-        a += shift
-        np.multiply(f[t], cs[t], out=c_new)
-        np.multiply(i[t], g[t], out=from_g)
-        c_new += from_g
-        np.tanh(c_new, out=tanh_c[t])
-        np.multiply(o[t], tanh_c[t], out=hs[t + 1])
-        if dead is not None:
-            np.copyto(hs[t + 1], hs[t], where=dead)
-            np.copyto(c_new, cs[t], where=dead)
+    np.matmul(flat(xs), U.T, out=flat(ifo))
+    np.matmul(flat(xs), U_g.T, out=flat(g))
+    ifo += b
+    g += b_g
+    i, f, o = (ifo[:, :, k * H : (k + 1) * H] for k in range(3))
+    with np.errstate(over="ignore", under="ignore"):
+        for a_t, i_t, f_t, g_t, o_t, tanh_t, h, h_new, c, c_new, dead in zip(
+            ifo, i, f, g, o, tanh_c, hs, hs[1:], cs, cs[1:], padding(live, T), strict=False
+        ):
+            np.dot(h, WT, a)
+            a += a_t
+            gate(a, out=a_t)
+            np.dot(h, WT_g, a_g)
+            a_g += g_t
+            np.tanh(a_g, out=g_t)
+            np.multiply(f_t, c, out=c_new)
+            np.multiply(i_t, g_t, out=a_g)
+            c_new += a_g
+            np.tanh(c_new, out=tanh_t)
+            np.multiply(o_t, tanh_t, out=h_new)
+            if dead is not None:
+                np.copyto(h_new, h, where=dead)
+                np.copyto(c_new, c, where=dead)
     ys = hs[1:].copy() if live is None else cover(hs[1:], live)
     last = type(state)(hs[T].copy(), cs[T].copy())
     return ys, last, cell.cache_type(xs, hs[:T], cs[:T], i, f, g, o, tanh_c)
@@ -97,9 +101,9 @@ def factors(
     np.multiply(tanh_c, tanh_c, out=into_c)
     np.subtract(1, into_c, out=into_c)
     into_c *= o
-    for k, (gate, factor) in enumerate(((i, g), (f, c))):
-        np.subtract(1, gate, out=by_c[:, :, k])
-        by_c[:, :, k] *= gate
+    for k, (y, factor) in enumerate(((i, g), (f, c))):
+        np.subtract(1, y, out=by_c[:, :, k])
+        by_c[:, :, k] *= y
         by_c[:, :, k] *= factor
     np.multiply(g, g, out=by_c[:, :, 2])
     np.subtract(1, by_c[:, :, 2], out=by_c[:, :, 2])

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lib.fused_lstm import factors, halve_gates
-from lib.kernels import flat, native, padding, windows
+from lib.fused_lstm import factors, split_gates
+from lib.kernels import flat, gate, native, padding, windows
 from lib.masks import cover
 
 
@@ -24,41 +24,47 @@ def forward(
 ) -> tuple[np.ndarray, Any, Any]:
     """Compute what ``lib.bptt.scan`` computes."""
     T, N, _ = xs.shape
-    U, W, b = (halve_gates(p, xs.dtype) for p in params[:3])
+    (U, U_g), (W, W_g), (b, b_g) = (split_gates(p, xs.dtype) for p in params[:3])
     H, dtype = W.shape[1], xs.dtype
-    half = dtype.type(0.5)
-    p_if, p_o = (half * p for p in _peepholes(params, dtype))
-    WT, from_h = native(W.T, dtype), np.empty((N, 4 * H), dtype)
-    seen, more = np.empty((N, 2, H), dtype), np.empty((N, H), dtype)
-    gates, tanh_c = np.empty((T, N, 4 * H), dtype), np.empty((T, N, H), dtype)
+    p_if, p_o = (-p for p in _peepholes(params, dtype))
+    WT_if, WT_o, WT_g = (native(w.T, dtype) for w in (W[: 2 * H], W[2 * H :], W_g))
+    a_if, a_o, a_g, seen = (np.empty((N, width), dtype) for width in (2 * H, H, H, 2 * H))
+    i_and_f, o, g, tanh_c = (np.empty((T, N, width), dtype) for width in (2 * H, H, H, H))
     hs, cs = np.empty((T + 1, N, H), dtype), np.empty((T + 1, N, H), dtype)
     hs[0], cs[0] = state
-    np.matmul(flat(xs), U.T, out=flat(gates))
-    gates += b
-    i, f, g, o = (gates[:, :, k * H : (k + 1) * H] for k in range(4))
-    for t, dead in enumerate(padding(live, T)):
-        a, c_new, o_t = gates[t], cs[t + 1], o[t]
-        i_and_f, i_f_g = a[:, : 2 * H], a[:, : 3 * H]
-        np.dot(hs[t], WT, from_h)
-        a += from_h
-        np.multiply(cs[t][:, None], p_if, out=seen)
-        i_and_f += seen.reshape(N, 2 * H)
-        np.tanh(i_f_g, out=i_f_g)
-        i_and_f *= half
-        i_and_f += half
-        np.multiply(f[t], cs[t], out=c_new)
-        np.multiply(i[t], g[t], out=more)
-        c_new += more
-        np.multiply(c_new, p_o, out=more)
-        o_t += more
-        np.tanh(o_t, out=o_t)
-        o_t *= half
-        o_t += half
-        np.tanh(c_new, out=tanh_c[t])
-        np.multiply(o_t, tanh_c[t], out=hs[t + 1])
-        if dead is not None:
-            np.copyto(hs[t + 1], hs[t], where=dead)
-            np.copyto(c_new, cs[t], where=dead)
+    for a, u, bias in (
+        (i_and_f, U[: 2 * H], b[: 2 * H]),
+        (o, U[2 * H :], b[2 * H :]),
+        (g, U_g, b_g),
+    ):
+        np.matmul(flat(xs), u.T, out=flat(a))
+        a += bias
+    i, f = i_and_f[:, :, :H], i_and_f[:, :, H:]
+    with np.errstate(over="ignore", under="ignore"):
+        for if_t, i_t, f_t, g_t, o_t, tanh_t, h, h_new, c, c_new, dead in zip(
+            i_and_f, i, f, g, o, tanh_c, hs, hs[1:], cs, cs[1:], padding(live, T), strict=False
+        ):
+            np.dot(h, WT_if, a_if)
+            a_if += if_t
+            np.multiply(c[:, None], p_if, out=seen.reshape(N, 2, H))
+            a_if += seen
+            gate(a_if, out=if_t)
+            np.dot(h, WT_g, a_g)
+            a_g += g_t
+            np.tanh(a_g, out=g_t)
+            np.multiply(f_t, c, out=c_new)
+            np.multiply(i_t, g_t, out=a_g)
+            c_new += a_g
+            np.dot(h, WT_o, a_o)
+            a_o += o_t
+            np.multiply(c_new, p_o, out=a_g)
+            a_o += a_g
+            gate(a_o, out=o_t)
+            np.tanh(c_new, out=tanh_t)
+            np.multiply(o_t, tanh_t, out=h_new)
+            if dead is not None:
+                np.copyto(h_new, h, where=dead)
+                np.copyto(c_new, c, where=dead)
     ys = hs[1:].copy() if live is None else cover(hs[1:], live)
     last = type(state)(hs[T].copy(), cs[T].copy())
     return ys, last, cell.cache_type(xs, hs[:T], cs[:T], i, f, g, o, cs[1:], tanh_c)

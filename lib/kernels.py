@@ -30,6 +30,17 @@ def padding(live: np.ndarray | None, steps: int) -> list[np.ndarray | None]:
     return [None if row is None else ~row[:, None] for row in partly_live(live, steps)]
 
 
+def gate(minus_a: np.ndarray, out: np.ndarray) -> None:
+    """Write σ(a) = 1 / (1 + exp(−a)) to ``out``; what is in ``minus_a`` is lost.
+
+    Exact to rounding, however small, down to the smallest normal number. Below it exp(−a) can
+    overflow, which gives the right limit 0: a kernel calls this where NumPy does not warn of it.
+    """
+    np.exp(minus_a, out=minus_a)
+    minus_a += 1
+    np.divide(1, minus_a, out=out)
+
+
 def flat(array: np.ndarray) -> np.ndarray:
     """Put time and batch on one axis: (T, N, K) → (T·N, K)."""
     return array.reshape(-1, array.shape[-1])

@@ -85,6 +85,59 @@ def test_over_many_windows_and_in_float32(kind, lengths):
         assert np.abs(a - b).max() <= 1e-4 * np.abs(b).max(), name
 
 
+GATES = {
+    "rnn sigmoid": (0,),
+    "lstm": (0, 1, 3),
+    "gru": (0, 1),
+    "gru reset after": (0, 1),
+    "peephole": (0, 1, 3),
+}
+"""Blocks of rows that a logistic function follows, for every cell that has a kernel."""
+
+
+def saturated(cell, block, at, dtype):
+    """Draw a sequence that keeps a gate's pre-activations at ``at`` and a bit.
+
+    All numbers are positive, so that no sum cancels, and the state is small: beside a closed
+    update gate it is all there is.
+    """
+    ex = tree.tree_map(np.abs, tuple(checks.example(cell, 6, scale=0.3)))
+    params, xs, state, dys, dstate = tree.tree_map(lambda leaf: leaf.astype(dtype), ex)
+    H = cell.hidden_size
+    params.b[block * H : (block + 1) * H] += dtype(at)
+    return params, xs, tree.scale(state, 1e-4), dys, dstate
+
+
+def test_every_kernel_with_a_gate_is_in_the_list():
+    assert {kind.split()[0] for kind in FUSED} == {kind.split()[0] for kind in GATES}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("at", [-80, -40, -17, -5, 5, 17, 40, 80])
+@pytest.mark.parametrize("kind", GATES)
+def test_a_saturated_gate_is_relatively_right(kind, at, dtype):
+    """Numbers of 1e-35 are compared as closely as others; 1 − σ is as coarse as floats near 1."""
+    make = FUSED.get(kind, lambda D, H: RNN(D, H, activation="sigmoid"))
+    cell, limits = make(2, 3), np.finfo(dtype)
+    coarse = limits.eps if 0 < at < 40 else 0
+    for block in GATES[kind]:
+        params, xs, state, dys, dstate = saturated(cell, block, at, dtype)
+        results = []
+        for forward, backward in (cell.kernel, SCAN):
+            ys, last, cache = forward(cell, params, xs, state, None)
+            back = backward(cell, params, cache, dys, dstate, None)
+            results.append((ys, last, cache, back))
+        fused, plain = map(tree.named_leaves, results)
+        for (name, a), (_, b) in zip(fused, plain, strict=True):
+            np.testing.assert_allclose(
+                a,
+                b,
+                rtol=4 * limits.eps * (10 + abs(at)),  # of exp(a), where a is off by a rounding
+                atol=8 * (limits.tiny + coarse),
+                err_msg=f"block {block}, {name}",
+            )
+
+
 @pytest.mark.parametrize("kind", FUSED)
 def test_a_cache_serves_either_way_back(kind):
     """Kernel and scan keep the same, so that a window of a cache can go back by the other."""
