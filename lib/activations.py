@@ -1,7 +1,8 @@
 """Activation functions and their derivatives, written in terms of their outputs.
 
 A backward function takes the *output* ``y`` and the gradient ``dy`` of it, because
-that is what a recurrent step has kept: tanh' = 1 − y², σ' = y(1 − y).
+that is what a recurrent step has kept: tanh' = 1 − y², σ' = y(1 − y). So the slope is as coarse
+as the floats near 1 are where y comes near it: σ'(17) is 0 in float32, not 4.1e-8.
 
 The elementwise ones, as NumPy's own, take ``out``, an array to write to: ``x`` itself
 for a forward function; for a backward one any array but ``y`` and ``dy``. They are called at
@@ -80,7 +81,10 @@ def identity_backward(y: np.ndarray, dy: np.ndarray, out: np.ndarray | None = No
 
 def _below_largest(s: np.ndarray, axis: int, name: str) -> np.ndarray:
     """Subtract the largest logit along ``axis``, which changes nothing but the overflow."""
-    top = validate.floats(name, s).max(axis=axis, keepdims=True)
+    axes = validate.floats(name, s).ndim
+    if not -axes <= axis < axes or s.shape[axis] == 0:
+        raise ValueError(f"{name}: expected numbers along axis {axis}, got shape {s.shape}")
+    top = s.max(axis=axis, keepdims=True)
     if not np.isfinite(top).all():
         worst = top[~np.isfinite(top)][0]
         raise ValueError(f"{name}: expected a finite largest number along axis {axis}, got {worst}")

@@ -4,6 +4,10 @@ A :class:`Cell` is one time step, a :class:`Layer` a whole sequence. Both are fr
 dataclasses that hold sizes and options only: parameters, states and caches are
 passed in and handed back, so nothing is hidden and nothing is modified.
 
+A backward pass takes the parameters that its forward pass had. A cache holds no copy of them,
+and nothing notes it where they were changed in place in between: the gradient is then that of
+no function. ``lib.optim`` makes new ones and changes none, so that training never does.
+
 A cell is written as equations are. Where a loop over its steps is too slow, it has a
 :class:`Kernel`, which computes the same for a whole sequence.
 

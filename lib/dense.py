@@ -28,8 +28,10 @@ def affine_init(rng: np.random.Generator, inputs: int, outputs: int) -> Affine:
 
 
 def _check(params: Affine, x: np.ndarray) -> None:
-    inputs = validate.floats("x", x).shape[-1]
-    outputs = len(validate.plain("params.W", params.W, ("K", inputs)))
+    if validate.floats("x", x).ndim == 0:
+        raise ValueError("x: expected shape (…, H), got ()")
+    inputs = x.shape[-1]
+    outputs = len(validate.floating("params.W", params.W, ("K", inputs)))
     validate.params("params", params, Affine((outputs, inputs), (outputs,)))  # type: ignore[arg-type]
 
 

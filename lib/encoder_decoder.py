@@ -17,7 +17,7 @@ import numpy as np
 
 from lib import validate
 from lib.bidirectional import as_layer
-from lib.cell import Cell, Layer, Params, State, require_causal
+from lib.cell import Cell, Layer, Params, State
 from lib.dense import Affine, embed, embed_backward
 from lib.endings import Ending, EndSymbol, Predictions, loss
 from lib.masks import padded_steps
@@ -114,7 +114,6 @@ class EncoderDecoder:
         validate.positive("source_size", self.source_size)
         validate.positive("target_size", self.target_size)
         self.ending.check(self.target_size)
-        require_causal("decoder", as_layer(self.decoder))
         if self.embedding_size < 1:
             raise ValueError(
                 f"decoder: expected input_size with room for the target's embedding, "

@@ -239,7 +239,12 @@ def _check_targets(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Check, and return targets, lengths and the mask of what is no padding (T_y, N)."""
     T, N, K = validate.floating("predictions.tokens", predictions.tokens, ("T", "N", "K")).shape
-    longest = T if predictions.length is None else min(T, predictions.length.shape[1])
+    longest = T
+    if predictions.stop is not None:
+        validate.floating("predictions.stop", predictions.stop, (T, N))
+    if predictions.length is not None:
+        length = validate.floating("predictions.length", predictions.length, (N, "L"))
+        longest = min(T, length.shape[1])
     lengths = np.full(N, T) if lengths is None else lengths
     lengths = validate.integers("lengths", lengths, (N,), 1, longest)
     live = length_mask(lengths, T)

@@ -42,8 +42,8 @@ def numerical_gradient(function: Callable[[Any], float], at: Tree, step: float =
     Raises
     ------
     ValueError
-        Where a leaf is not float64, for rounding in float32 hides real errors; or the
-        step is not above 0.
+        Where a leaf is not float64, for rounding in float32 hides real errors; a number is
+        not finite, or so large that the step is lost in it; or the step is not above 0.
 
     Equations: bptt-central-difference.
     """
@@ -57,6 +57,8 @@ def numerical_gradient(function: Callable[[Any], float], at: Tree, step: float =
         for index in np.ndindex(values.shape):
             kept = values[index]
             values[index] = kept + step
+            if not np.isfinite(kept) or values[index] == kept:
+                raise ValueError(f"at: expected finite numbers that {step} changes, got {kept}")
             above = function(point)
             values[index] = kept - step
             below = function(point)

@@ -42,6 +42,7 @@ def length_mask(lengths: np.ndarray, steps: int) -> np.ndarray:
 
     Equations: rnn-mask.
     """
+    steps = validate.positive("steps", steps)
     lengths = validate.integers("lengths", lengths, ("N",), 1, steps)
     return live_steps(lengths, steps, len(lengths)).astype(np.float64)
 

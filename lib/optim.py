@@ -56,6 +56,7 @@ def clip_by_norm(grads: Tree, threshold: float) -> tuple[Tree, float]:
     Source: Pascanu, Mikolov and Bengio (2013), algorithm 1.
     """
     threshold = validate.positive_number("threshold", threshold)
+    validate.float_leaves("grads", grads)
     norm = tree.norm(grads)
     if not np.isfinite(norm):
         raise ValueError(f"grads: expected a finite norm, got {norm}")
@@ -92,6 +93,7 @@ def clip_by_value(grads: Tree, threshold: float) -> Tree:
     Source: Goodfellow, Bengio and Courville (2016), section 10.11.1.
     """
     threshold = validate.positive_number("threshold", threshold)
+    validate.float_leaves("grads", grads)
 
     def bound(g: np.ndarray) -> np.ndarray:
         most = min(threshold, float(np.finfo(g.dtype).max))
@@ -101,6 +103,7 @@ def clip_by_value(grads: Tree, threshold: float) -> Tree:
 
 
 def _check(params: Tree, grads: Tree, clip_norm: float | None) -> Tree:
+    validate.float_leaves("params", params)
     validate.same_tree("grads", grads, params)
     grads = tree.tree_map(lambda p, g: g.astype(p.dtype, copy=False), params, grads)
     return grads if clip_norm is None else clip_by_norm(grads, clip_norm)[0]

@@ -41,8 +41,9 @@ def pad(sequences: Sequence[np.ndarray], value: float = 0) -> tuple[np.ndarray, 
     Raises
     ------
     ValueError
-        Where there is no sequence, one is empty, their steps differ in shape, or a number
-        cannot be kept: ``value`` in the dtype of the sequences, or an integer among floats.
+        Where there is no sequence, one is empty or not of real numbers, their steps differ in
+        shape, or a number cannot be kept: ``value`` in the dtype of the sequences, or an
+        integer among floats.
 
     Examples
     --------
@@ -62,6 +63,8 @@ def pad(sequences: Sequence[np.ndarray], value: float = 0) -> tuple[np.ndarray, 
     for n, array in enumerate(arrays):
         validate.shape(f"sequences[{n}]", array, ("T", *tail))
     dtype = np.result_type(*arrays)
+    if dtype.kind not in "biuf":
+        raise ValueError(f"sequences: expected real numbers, got {dtype}")
     lengths = np.array([len(array) for array in arrays])
     padded = np.full((lengths.max(), len(arrays), *tail), _kept("value", value, dtype), dtype)
     for n, array in enumerate(arrays):

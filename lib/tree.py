@@ -128,8 +128,12 @@ def where(rows: np.ndarray, a: Tree, b: Tree) -> Tree:
     Leaves are (N, …).
     """
 
+    if not isinstance(_plain(rows), np.ndarray) or rows.dtype != bool:
+        kind = rows.dtype if isinstance(rows, np.ndarray) else type(rows).__name__
+        raise ValueError(f"rows: expected an array of booleans, got {kind}")
+
     def pick(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        if _plain(rows).shape != x.shape[:1]:
+        if rows.shape != x.shape[:1]:
             raise ValueError(f"rows: expected shape {x.shape[:1]}, got {rows.shape}")
         return np.where(rows.reshape((-1,) + (1,) * (x.ndim - 1)), x, y)
 
@@ -146,7 +150,8 @@ def norm(tree: Any) -> float:
         total = float(sum(np.sum(np.square(leaf, dtype=np.float64)) for leaf in arrays))
     if np.isfinite(total) and total > np.finfo(np.float64).tiny:
         return float(np.sqrt(total))
-    peak = max((float(np.max(np.abs(leaf), initial=0.0)) for leaf in arrays), default=0.0)
+    # not Python's max, which may skip a NaN
+    peak = float(np.max([np.max(np.abs(leaf), initial=0.0) for leaf in arrays], initial=0.0))
     if peak == 0 or not np.isfinite(peak):
         return peak
     return peak * float(np.sqrt(sum(np.sum(np.square(leaf / peak)) for leaf in arrays)))

@@ -149,6 +149,18 @@ def floats(name: str, value: np.ndarray) -> np.ndarray:
     return value
 
 
+def float_leaves(name: str, value: Any) -> None:
+    """Check that all arrays of a tree are float32 or float64, of any shape.
+
+    Raises
+    ------
+    ValueError
+        Naming the first field that is not.
+    """
+    for field, leaf in tree.named_leaves(value):
+        floats(f"{name}.{field}" if field else name, leaf)
+
+
 def finite(
     name: str, value: np.ndarray, expected: Sequence[Dim], where: np.ndarray | None = None
 ) -> np.ndarray:
@@ -279,7 +291,8 @@ def positive(name: str, value: int) -> int:
     ValueError
         Where it is no integer, or below 1.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.timedelta64))
+    if not whole or value < 1:
         raise ValueError(f"{name}: expected an integer of at least 1, got {value!r}")
     return int(value)
 
@@ -324,7 +337,8 @@ def fraction(name: str, value: float) -> float:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    real = isinstance(value, (int, float, np.integer, np.floating))
+    return real and not isinstance(value, (bool, np.timedelta64))
 
 
 def choice(name: str, value: str, options: Sequence[str]) -> str:

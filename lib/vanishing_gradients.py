@@ -77,7 +77,7 @@ def jacobian_bound(W: np.ndarray, activation: str = "tanh") -> float:
     Source: Pascanu, Mikolov and Bengio (2013), section 2.1.
     """
     validate.choice("activation", activation, list(ACTIVATIONS))
-    validate.array("W", W, ("H", "H"))
+    validate.finite("W", W, ("H", "H"))
     return STEEPEST[activation] * float(np.linalg.norm(W, 2))
 
 
@@ -97,7 +97,7 @@ def matrix_power(W: np.ndarray, steps: int) -> np.ndarray:
 
     Source: Goodfellow, Bengio and Courville (2016), section 10.7.
     """
-    validate.array("W", W, ("H", "H"))
+    validate.finite("W", W, ("H", "H"))
     if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
         raise ValueError(f"steps: expected an integer of at least 0, got {steps!r}")
     eigenvalues, Q = np.linalg.eig(W)
@@ -157,6 +157,8 @@ def error_paths(W: np.ndarray, slopes: np.ndarray, u: int, v: int) -> np.ndarray
 def product_variance(variance: float, count: int) -> float:
     """Variance v^n of the product of n independent weights of mean 0 and variance v.
 
+    ∞ where it is too large for a float.
+
     A deep feed-forward net can choose v near 1; a recurrent net multiplies by the same
     weight every time, and has no such choice.
 
@@ -170,7 +172,9 @@ def product_variance(variance: float, count: int) -> float:
     Source: Goodfellow, Bengio and Courville (2016), section 10.7; Sussillo (2014).
     """
     validate.positive_number("variance", variance)
-    return float(variance) ** validate.positive("count", count)
+    count = validate.positive("count", count)
+    with np.errstate(over="ignore", under="ignore"):
+        return float(np.float64(variance) ** count)
 
 
 class StateGradients(NamedTuple):
@@ -321,6 +325,7 @@ def random_step(rng: np.random.Generator, grads: Tree, threshold: float) -> Tree
     Source: Goodfellow, Bengio and Courville (2016), section 10.11.1.
     """
     validate.positive_number("threshold", threshold)
+    validate.float_leaves("grads", grads)
     with np.errstate(over="ignore"):
         if tree.norm(grads) <= threshold:
             return grads

@@ -27,6 +27,8 @@ class Case:
     """Arguments whose shape nothing else settles."""
     any_length: frozenset[str] = frozenset()
     """Arguments whose first axis nothing else settles."""
+    any_number: frozenset[str] = frozenset()
+    """Arguments that are added up as NumPy does, whatever numbers they are."""
     masked: dict[str, Callable[[dict[str, Any]], np.ndarray]] = field(default_factory=dict)
     """Of arguments with padding: where it is, booleans of their first axes."""
 
@@ -197,6 +199,38 @@ def check_masked(case: Case, rng: np.random.Generator) -> None:
                 same(case.function(**{**args, name: junk}), expected)
 
 
+FOREIGN = ("float16", "longdouble", "complex64", "int64", "bool", "object", "U8", "m8[s]")
+"""Types of numbers that ``lib`` does not compute with."""
+
+
+def check_foreign_types(case: Case, rng: np.random.Generator) -> None:
+    """Half precision, complex numbers, objects and the like are refused by name, not cast."""
+    args = case.make(rng)
+    for name, path, leaf in array_leaves(args):
+        for foreign in FOREIGN:
+            if name in case.any_number or leaf.dtype == foreign:
+                continue
+            whole = leaf.astype(int) if foreign == "m8[s]" else leaf
+            with pytest.raises(ValueError, match=r"expected"):
+                accepted(
+                    case, replaced(args, name, path, whole.astype(foreign)), f"{name} {foreign}"
+                )
+
+
+def check_empty(case: Case, rng: np.random.Generator) -> None:
+    """An axis without numbers, and a number without axes, are refused by name."""
+    args = case.make(rng)
+    for name, path, leaf in array_leaves(args):
+        if name in case.free:
+            continue
+        for other in (
+            leaf.ravel()[0].reshape(()),
+            *(np.take(leaf, [], k) for k in range(leaf.ndim)),
+        ):
+            with pytest.raises(ValueError, match=r"expected"):
+                accepted(case, replaced(args, name, path, other), f"{name} {other.shape}")
+
+
 CHECKS = (
     check_layouts,
     check_integers,
@@ -204,4 +238,6 @@ CHECKS = (
     check_subclasses,
     check_shapes,
     check_masked,
+    check_foreign_types,
+    check_empty,
 )

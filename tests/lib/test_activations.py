@@ -102,6 +102,13 @@ def test_sigmoid_is_exact_down_to_underflow(dtype):
 
 
 @pytest.mark.parametrize("function", [softmax, log_softmax])
+@pytest.mark.parametrize(("shape", "axis"), [((), -1), ((2, 0), -1), ((2, 3), 2), ((2, 3), -3)])
+def test_an_axis_without_numbers_is_refused(function, shape, axis):
+    with pytest.raises(ValueError, match=f"s: expected numbers along axis {axis}, got shape"):
+        function(np.ones(shape), axis)
+
+
+@pytest.mark.parametrize("function", [softmax, log_softmax])
 @pytest.mark.parametrize("row", [[-np.inf, -np.inf], [np.inf, 0.0], [np.nan, 0.0]])
 def test_a_row_without_a_finite_largest_number_is_refused(function, row):
     with pytest.raises(ValueError, match="s: expected a finite largest number along axis -1"):

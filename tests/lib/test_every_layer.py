@@ -9,12 +9,15 @@ import pytest
 
 import lib
 from lib import tree
+from lib.attention import Attention
+from lib.attention_decoder import AttentionDecoder, AttentionEncoderDecoder
 from lib.bidirectional import Bidirectional
 from lib.bptt import Checkpointed, Recurrent, Truncated
 from lib.cell import Cell, causal
 from lib.clockwork import ClockworkRNN
 from lib.deep import MLP, Stacked
 from lib.deep_transition import DeepTransition
+from lib.encoder_decoder import EncoderDecoder
 from lib.gru import GRU, SimplifiedGRU
 from lib.lstm import LSTM, LSTM1997
 from lib.lstm_variants import CoupledLSTM, DepthGatedLSTM
@@ -23,7 +26,9 @@ from lib.output_to_hidden import OutputToHidden
 from lib.peephole import PeepholeLSTM
 from lib.recurrent_dropout import RecurrentDropout
 from lib.rnn import RNN
+from lib.scores import Additive
 from lib.time_scales import LeakyRNN, SkipRNN
+from lib.writer import ContextDecoder
 from lib.writing import generate
 from tests.lib import layer_array_checks as arrays
 from tests.lib import layer_checks as checks
@@ -106,18 +111,47 @@ def test_a_network_of_single_precision_writes():
     np.testing.assert_array_equal(*wrote)
 
 
-def test_layers_say_whether_they_look_ahead():
-    ahead = Bidirectional(RNN(4, 4), RNN(4, 4), merge="sum")
-    assert all(causal(layer) != isinstance(layer, Bidirectional) for layer in LAYERS)
-    assert not causal(Stacked([RNN(4, 4), ahead]))
+@every_layer
+def test_a_layer_is_causal_just_where_no_output_sees_a_later_input(layer):
+    ex = checks.example(layer)
+    later = ex.xs.copy()
+    later[-1] += 1
+    (ys, _, _), (others, _, _) = (layer.forward(ex.params, xs) for xs in (ex.xs, later))
+    assert causal(layer) == np.array_equal(ys[:-1], others[:-1])
+    assert not np.array_equal(ys[-1], others[-1])
+
+
+def test_a_layer_that_does_not_say_so_is_not_causal():
+    class Silent:
+        """A layer without the property."""
+
+    assert not causal(Silent())
+
+
+def test_what_looks_ahead_is_refused_where_it_may_not():
+    ahead = Bidirectional(RNN(8, 4), RNN(8, 4), merge="sum")
+    score = Additive(4, 4, 3)
+    assert not causal(Stacked([RNN(4, 8), ahead]))
     assert not causal(ManyToMany(ahead, Output(4, 4)))
-    wrong = {
-        "layer: expected a causal layer": lambda: Checkpointed(Stacked([RNN(4, 4), ahead])),
-        "layer: expected Recurrent": lambda: Truncated(Stacked([RNN(4, 4)]), 1, 2),
-        "network: expected a causal layer": lambda: generate(
-            ManyToMany(ahead, Output(4, 4)), None, np.zeros(1, int), 3, np.random.default_rng(0)
-        ),
+    refused = {
+        "layer: expected a causal layer": [
+            lambda: Checkpointed(ahead),
+            lambda: Checkpointed(Stacked([RNN(4, 8), ahead])),
+        ],
+        "layer: expected Recurrent": [lambda: Truncated(Stacked([RNN(4, 4)]), 1, 2)],
+        "network: expected a causal layer": [
+            lambda: generate(
+                ManyToMany(ahead, Output(4, 4)), None, np.zeros(1, int), 3, np.random.default_rng(0)
+            )
+        ],
+        "decoder: expected a causal layer": [
+            lambda: EncoderDecoder(RNN(4, 4), ahead, 3, 3),
+            lambda: AttentionEncoderDecoder(RNN(4, 4), ahead, 3, 3, attention=Attention(score)),
+            lambda: ContextDecoder(ahead, 4),
+            lambda: AttentionDecoder(ahead, 4, 4, Attention(score)),
+        ],
     }
-    for message, make in wrong.items():
-        with pytest.raises(ValueError, match=message):
-            make()
+    for message, makers in refused.items():
+        for make in makers:
+            with pytest.raises(ValueError, match=message):
+                make()

@@ -101,3 +101,9 @@ def test_float32_and_a_step_that_is_none_are_refused():
         gradient_check.numerical_gradient(lambda _: 0.0, Node(np.ones(2, np.float32)))
     with pytest.raises(ValueError, match="step: expected a finite number above 0"):
         gradient_check.numerical_gradient(lambda _: 0.0, Node(np.ones(2)), step=0.0)
+
+
+@pytest.mark.parametrize("number", [1e12, -1e300, np.inf, np.nan])
+def test_a_number_that_the_step_does_not_change_is_refused(number):
+    with pytest.raises(ValueError, match=r"at: expected finite numbers that 1e-05 changes, got"):
+        gradient_check.numerical_gradient(lambda at: float(at[0]), np.array([number]))

@@ -214,6 +214,7 @@ def test_perplexity(rng):
         ),
         (binary_cross_entropy, (np.ones((2, 3)), np.ones(2)), r"targets: expected shape \(2, 3\)"),
         (binary_cross_entropy, (np.ones(2, int), np.ones(2)), "logits: expected float"),
+        (length_mask, (np.array([1, 2]), 4.5), "steps: expected an integer of at least 1, got 4.5"),
     ],
 )
 def test_bad_input_is_named(loss, arguments, message):

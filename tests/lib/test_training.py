@@ -245,6 +245,8 @@ def test_padding_takes_the_type_that_holds_all(sequences, value, dtype, expected
         ([np.array([1, 2])], 0.5, "value: expected numbers that int64 can hold"),
         ([np.array([1, 2])], np.nan, "value: expected numbers that int64 can hold"),
         ([np.array([2**53 + 1]), np.array([0.5])], 0, r"sequences\[0\]: expected numbers"),
+        ([np.array([1j, 2])], 0, "sequences: expected real numbers, got complex128"),
+        ([np.array([1, 2], object)], 0, "sequences: expected real numbers, got object"),
         ([np.ma.array([1, 2], mask=[0, 1])], 0, r"sequences\[0\]: .* got MaskedArray"),
     ],
 )

@@ -109,6 +109,12 @@ def test_where_chooses_whole_rows():
         np.testing.assert_array_equal(leaf.reshape(3, -1).max(1), [1, 0, 1])
 
 
+@pytest.mark.parametrize("rows", [np.array([1, 0, 1]), np.array([0.5, 0, 1]), [True, False, True]])
+def test_rows_are_chosen_by_booleans(rows):
+    with pytest.raises(ValueError, match="rows: expected an array of booleans, got"):
+        tree.where(rows, np.ones(3), np.zeros(3))
+
+
 @pytest.mark.parametrize("size", [1e-300, 1e-170, 1.0, 1e170, 1e300])
 def test_the_norm_survives_squares_that_overflow_or_underflow(size):
     assert tree.norm((np.array([3 * size]), np.array([[-4 * size]]))) == pytest.approx(5 * size)
@@ -124,7 +130,9 @@ def test_the_norm_of_float32_is_accumulated_in_float64():
 def test_the_norm_of_nothing_of_zeros_and_of_what_is_not_finite():
     assert tree.norm(()) == tree.norm(None) == tree.norm(np.zeros(3)) == 0.0
     assert tree.norm((np.ones(2), np.array([np.inf]))) == np.inf
-    assert np.isnan(tree.norm((np.ones(2), np.array([np.nan]))))
+    for others in (np.zeros(2), np.ones(2), np.full(2, np.inf)):
+        assert np.isnan(tree.norm((others, np.array([np.nan]))))
+        assert np.isnan(tree.norm((np.array([np.nan]), others)))
 
 
 def test_leaves_do_not_broadcast():

@@ -189,13 +189,16 @@ def test_lengths(value):
         validate.lengths(np.array(value), 5, 2)
 
 
-@pytest.mark.parametrize("value", [0, -1, 1.0, True, "3", None, np.float64(2)])
+@pytest.mark.parametrize("value", [0, -1, 1.0, True, "3", None, np.float64(2), np.timedelta64(2)])
 def test_positive(value):
     with pytest.raises(ValueError, match="size: expected an integer of at least 1"):
         validate.positive("size", value)
 
 
-@pytest.mark.parametrize("value", [0, -1.0, np.inf, np.nan, True, "1", None, [1.0]])
+@pytest.mark.parametrize(
+    "value",
+    [0, -1.0, np.inf, np.nan, True, "1", None, [1.0], 1j, np.complex64(1), np.timedelta64(1)],
+)
 def test_positive_number(value):
     with pytest.raises(ValueError, match="rate: expected a finite number above 0"):
         validate.positive_number("rate", value)

@@ -216,6 +216,8 @@ def test_variance_of_a_product_of_independent_weights():
     for variance, count in ((0.5, 3), (1.3, 2), (2.0, 1)):
         w = rng.uniform(-1, 1, (400_000, count)) * np.sqrt(3 * variance)
         assert w.prod(axis=1).var() == pytest.approx(product_variance(variance, count), rel=0.02)
+    assert product_variance(1e300, 2) == np.inf
+    assert product_variance(1e-300, 2) == 0
 
 
 @pytest.mark.equations("vanishing-gradients-orthogonal-init", "vanishing-gradients-identity-init")
@@ -574,6 +576,9 @@ H3 = np.full((2, 3), 0.5)
         (lambda: jacobian_bound(W3[:2]), "W"),
         (lambda: jacobian_bound(W3, "cube"), "activation"),
         (lambda: matrix_power(np.full((2, 2), np.nan), 2), "W"),
+        (lambda: matrix_power(W3 * np.inf, 2), "W"),
+        (lambda: jacobian_bound(W3 * np.inf), "W"),
+        (lambda: random_step(np.random.default_rng(0), (np.ones(2, int),), 0.1), "grads.0"),
         (lambda: matrix_power(W3, -1), "steps"),
         (lambda: matrix_power(W3, 1.5), "steps"),
         (lambda: error_paths(W3[:2], H3, 0, 0), "W"),
