@@ -238,6 +238,6 @@ CHECKS = (
     check_subclasses,
     check_shapes,
     check_masked,
-    check_foreign_types,
-    check_empty,
 )
+DOORS = (check_foreign_types, check_empty)
+"""Checks of what is refused whatever the numbers."""

@@ -30,7 +30,7 @@ from lib.hierarchical_attention import AttentionPooling, HierarchicalAttention
 from lib.local_attention import LocalAttention
 from lib.lstm import LSTM
 from lib.self_attention import MultiHead, ProjectedAttention, SelfAttention
-from tests.lib.array_checks import CHECKS, Case, check_empty, check_foreign_types
+from tests.lib.array_checks import CHECKS, DOORS, Case
 
 ELSEWHERE = {
     "test_every_layer, cell_checks and layer_checks": (
@@ -548,15 +548,18 @@ CASES = {
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", CASES)
 def test_arrays(name, check):
-    # types and empty axes are refused whatever the numbers
-    draws = 1 if check in (check_foreign_types, check_empty) else 3
-
-    @settings(max_examples=draws, deadline=None, derandomize=True)
+    @settings(max_examples=3, deadline=None, derandomize=True)
     @given(st.integers(0, 2**32 - 1))
     def over_seeds(seed):
         check(CASES[name], np.random.default_rng(seed))
 
     over_seeds()
+
+
+@pytest.mark.parametrize("check", DOORS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", CASES)
+def test_types_and_empty_axes(name, check):
+    check(CASES[name], np.random.default_rng(0))
 
 
 def public():
