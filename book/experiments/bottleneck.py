@@ -28,7 +28,7 @@ MOST, STYLES, TRAINED, HELD_OUT = 3, (0, 1, 2, 4), 10_000, 600
 EMBEDDING, DECODER, SCORE, BATCH, RATE, CLIP = 16, 64, 32, 64, 1e-2, 1.0
 BIN, LEAST = 8, 10  # characters; lists that a share needs
 EVERY = 100  # losses are kept as means over so many steps
-RUNS = [f"{run}/{seed}" for seed in SEEDS for run in ("context/16", "context/64")]
+RUNS = [f"{run}/{seed}" for seed in SEEDS for run in ("context/16", "context/64", "attention/64")]
 
 
 def data(seed: int) -> tuple[dates.DateLists, dates.DateLists]:
