@@ -1,11 +1,12 @@
 """Pins that hold on other machines too, of all that the course needs."""
 
 import re
-from importlib.metadata import distribution
+from importlib.metadata import distribution, distributions
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -27,6 +28,18 @@ def test_pins_are_releases_and_name_no_place() -> None:
     assert wrong == []
     assert [line for line in LINES if line.startswith("-") or "/" in line] == []
     assert list(PINS) == [canonicalize_name(name) for name in PINS]
+
+
+@pytest.mark.parametrize("version", ["3.11.2", "3.13.5", "3.14.0"])
+def test_pins_are_for_the_pythons_of_debian(version: str) -> None:
+    """Debian 12 has 3.11.2, and some projects have left the first releases of 3.11 behind."""
+    needs = {name: distribution(name).metadata["Requires-Python"] for name in _installed()}
+    assert {n: s for n, s in needs.items() if s and version not in SpecifierSet(s)} == {}
+
+
+def _installed() -> list[str]:
+    """List what is pinned and is here; some of it is for other machines."""
+    return [d.metadata["Name"] for d in distributions() if canonicalize_name(d.name) in PINS]
 
 
 @pytest.mark.parametrize("needed", NEEDED, ids=str)
