@@ -165,8 +165,44 @@ class Panel(SphinxDirective):
             "This page runs your code in the browser, and needs JavaScript for it. "
             "Without, the notebook is below to read.",
         )
-        data = {"data-slug": slug, "data-notebook": digest(released(slug))[:12]}
-        return [practise_box("", words, classes=["practise-panel"], data=data)]
+        graded, points = tally(read_cells(released(slug)))
+        data = {
+            "data-slug": slug,
+            "data-notebook": digest(released(slug))[:12],
+            "data-graded": str(graded),
+            "data-points": f"{points:g}",
+        }
+        space = nodes.raw("", SPACE.format(graded=graded, points=f"{points:g}"), format="html")
+        return [practise_box("", words, space, classes=["practise-panel"], data=data)]
+
+
+SPACE = """<div class="practise-space" aria-hidden="true">
+<div class="practise-strip"><div class="practise-line">
+<p>0 of {graded} right, 0 of {points} points visible</p>
+<details class="practise-open"><summary>{graded} open</summary></details>
+<div class="practise-python"><button class="practise-button">Start Python</button></div>
+</div></div>
+<div class="practise-files"><button class="practise-button">Download notebook</button>
+<button class="practise-button">Open notebook</button></div>
+<p class="practise-keys">Shift+Enter checks. Tab indents; Escape, then Tab, leaves the editor. \
+Every change is kept in this browser; a private window forgets it when it is closed.</p>
+</div>
+"""
+"""What the script puts there, unseen, so that nothing moves when it comes."""
+
+
+def tally(cells: list[dict[str, Any]]) -> tuple[int, float]:
+    """Count the functions that have a visible check, and their points."""
+    graded: set[int] = set()
+    points = 0.0
+    last = None
+    for number, cell in enumerate(cells):
+        if cell["kind"] == "solution":
+            last = number
+        elif cell["kind"] == "check" and last is not None:
+            graded.add(last)
+            points += cell["metadata"]["nbgrader"]["points"]
+    return len(graded), points
 
 
 class Overview(SphinxDirective):

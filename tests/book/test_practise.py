@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 from sphinx.application import Sphinx
 
-from authoring import learner_lib, mutation, sources
+from authoring import learner_lib, learner_zip, mutation, sources
 from grading import hidden
 from grading.assignment import Assignment, read_files
 from grading.engine import Grader
@@ -134,7 +134,8 @@ def test_nothing_of_the_instructors_is_in_what_a_page_loads(html: Path, slug: st
     texts = {"page": (html / "book" / "practise" / f"{slug}.html").read_text(encoding="utf-8")}
     with zipfile.ZipFile(folder / f"{slug}.zip") as archive:
         texts |= {name: archive.read(name).decode() for name in archive.namelist()}
-    kept = {f"{slug}/{slug}/lib/{name}" for name in learner_lib.files(slug)}
+    place = f"{slug}/{learner_zip.folder_of(slug)}/lib"
+    kept = {f"{place}/{name}" for name in learner_lib.files(slug)}
     assert {name for name in texts if "/lib/" in name} == kept
     others = {name.split("/")[-1] for name in set(texts) - kept - {"page"}}
     wanted = {"README.md", "requirements.txt", "LICENSE", "LICENSE-text", "checks.json"}

@@ -287,6 +287,7 @@ class Page {
     document.addEventListener("click", (event) => {
       if (!this.openOnes.contains(event.target)) this.openOnes.open = false;
     });
+    this.tally(0, this.panel.dataset.graded, 0, this.panel.dataset.points);
     this.showState("off");
   }
 
@@ -365,19 +366,23 @@ class Page {
     );
   }
 
+  tally(right, graded, earned, points) {
+    this.points.replaceChildren(
+      element("strong", {}, `${right} of ${graded}`),
+      " right, ",
+      element("strong", {}, `${earned} of ${points}`),
+      " points visible",
+    );
+    this.openOnes.firstElementChild.textContent = `${graded - right} open`;
+  }
+
   score() {
     const graded = this.cells.filter((cell) => cell.checks.length);
     const right = graded.filter((cell) => cell.status === "right");
     const sum = (cells) => cells.reduce((total, cell) => total + cell.points, 0);
-    this.points.replaceChildren(
-      element("strong", {}, `${right.length} of ${graded.length}`),
-      " right, ",
-      element("strong", {}, `${sum(right)} of ${sum(graded)}`),
-      " points visible",
-    );
+    this.tally(right.length, graded.length, sum(right), sum(graded));
     const open = graded.filter((cell) => cell.status !== "right");
     this.openOnes.hidden = !open.length;
-    this.openOnes.firstElementChild.textContent = `${open.length} open`;
     this.list.replaceChildren(
       ...open.map((cell) => {
         const [sign, word] = SIGNS[cell.status];

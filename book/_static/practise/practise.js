@@ -2,6 +2,7 @@
 (() => {
   const script = document.currentScript.src;
   const notice = () => {
+    for (const space of document.querySelectorAll(".practise-space")) space.remove();
     for (const box of document.querySelectorAll(".practise-panel, .practise-overview")) {
       box.insertAdjacentHTML(
         "afterbegin",

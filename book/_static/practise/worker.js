@@ -91,8 +91,11 @@ async function start({ python, base, archive, session: program, slug }) {
     tell: (kind, json) => tell(kind, JSON.parse(json)),
   });
   pyodide.FS.writeFile("/course/practise_session.py", new Uint8Array(source));
-  pyodide.FS.chdir(`/course/${slug}/${slug}`);
-  pyodide.runPython(`import sys\nsys.path[:0] = ["/course", "/course/${slug}/${slug}"]`);
+  // the archive holds one chapter, in a folder with its number
+  const folder = pyodide.FS.readdir(`/course/${slug}`).find((name) => name.endsWith(`-${slug}`));
+  const chapter = `/course/${slug}/${folder}`;
+  pyodide.FS.chdir(chapter);
+  pyodide.runPython(`import sys\nsys.path[:0] = ["/course", "${chapter}"]`);
   session = pyodide.pyimport("practise_session").Session();
   tell("ready");
 }
