@@ -9,6 +9,7 @@ build for Linux on x86 brings CUDA, which nothing here uses.
 """
 
 import argparse
+import ctypes
 import hashlib
 import importlib.util
 import os
@@ -24,6 +25,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+DRIVERS_LIBRARY = "libatomic.so.1"
+"""What Playwright's driver needs and Debian 12 does not bring along with Chromium."""
 SANDBOX = ["bwrap", "--ro-bind", "/", "/", "--unshare-all", "true"]
 REQUIREMENTS = {"grading": "requirements-grading.txt", "all": "requirements.txt"}
 """The parts of the environment, each with its file; ``all`` holds ``grading``."""
@@ -47,11 +50,22 @@ def missing_for_tests() -> list[str]:
     return packages
 
 
+def loads(library: str) -> bool:
+    """Tell whether a shared library is installed."""
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
 def missing_packages() -> list[str]:
     """List the Debian packages that provide what is not there."""
     packages = []
     if not any(shutil.which(name) for name in BROWSERS):
         packages.append("chromium")
+    if sys.platform == "linux" and not loads(DRIVERS_LIBRARY):
+        packages.append("libatomic1")
     if not shutil.which("bwrap"):
         packages.append("bubblewrap")
     if importlib.util.find_spec("ensurepip") is None:

@@ -17,6 +17,7 @@ import ast
 import hashlib
 import importlib.util
 import json
+import platform
 import sys
 import time
 from pathlib import Path
@@ -56,7 +57,7 @@ def provenance(slug: str) -> dict[str, Any]:
     ]
     return {
         "script": hashlib.sha256("\n".join(kept).encode()).hexdigest(),
-        "python": ".".join(map(str, sys.version_info[:2])),
+        "python": platform.python_version(),
         "numpy": np.__version__,
     }
 

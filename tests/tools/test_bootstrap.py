@@ -20,6 +20,7 @@ from tools import bootstrap
 def nothing_installed(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setattr(bootstrap.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(bootstrap, "DRIVERS_LIBRARY", "libnowhere.so.1")
 
 
 @pytest.fixture
@@ -32,8 +33,8 @@ def project(tmp_path, monkeypatch):
 
 
 def test_missing_tools_are_named_as_debian_packages(nothing_installed):
-    browser, sandbox, venv = bootstrap.missing_packages()
-    assert (browser, sandbox) == ("chromium", "bubblewrap")
+    browser, library, sandbox, venv = bootstrap.missing_packages()
+    assert (browser, library, sandbox) == ("chromium", "libatomic1", "bubblewrap")
     assert venv.startswith("python3.")
     assert venv.endswith("-venv")
 
@@ -45,7 +46,7 @@ def test_any_chromium_will_do(monkeypatch):
 
 def test_without_venv_it_stops_and_says_which_line_to_run(nothing_installed, monkeypatch):
     monkeypatch.setattr(bootstrap, "_privilege", lambda: None)
-    with pytest.raises(bootstrap.BootstrapError, match="sudo apt-get install -y chromium bubble"):
+    with pytest.raises(bootstrap.BootstrapError, match="sudo apt-get install -y chromium lib"):
         bootstrap.packages()
 
 
@@ -79,14 +80,14 @@ def test_a_database_server_is_for_tests_alone(nothing_installed, monkeypatch, ca
     assert bootstrap.main(["--for-tests"]) == 0
     said = capsys.readouterr().err
     assert "will be skipped" in said
-    assert "sudo apt-get install -y postgresql" in said
+    assert "sudo apt-get install -y postgresql firefox-esr" in said
 
 
 def test_debians_own_place_of_the_server_is_known(nothing_installed, monkeypatch):
     found = [bootstrap.Path("/usr/lib/postgresql/15/bin/initdb")]
     monkeypatch.setattr(bootstrap.Path, "glob", lambda self, pattern: iter(found))
     monkeypatch.setattr(bootstrap, "install_packages", lambda names: names == [])
-    assert bootstrap.missing_for_tests() == []
+    assert bootstrap.missing_for_tests() == ["firefox-esr"]
 
 
 def test_a_finished_environment_is_left_alone(project, monkeypatch):
