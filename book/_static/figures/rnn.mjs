@@ -1,6 +1,6 @@
 // A reader of characters at work: what each character cost it, what it expected, what a unit did.
 
-import { choice, clamp, fixed, handle, panel, range, rect, segment, text } from "./figure.mjs";
+import { choice, clamp, element, fixed, handle, panel, range, rect, segment, text } from "./figure.mjs";
 import { costs, means, probabilities } from "./rnn-arithmetic.mjs";
 
 const LEFT = 10;
@@ -45,8 +45,8 @@ const page = (state, { data, live }, cost) => {
           hover: true,
         },
         rect(LEFT, TOP - 1, window * CELL, rows * ROW - 6, { class: "grip clear" }) +
-          Array.from({ length: rows }, (_, r) => segment(LEFT, TOP + r * ROW + 33, LEFT + window * CELL, TOP + r * ROW + 33, { class: "grid" })).join("") +
-          cells +
+          // one element to compare while only the choice moves
+          element("g", {}, Array.from({ length: rows }, (_, r) => segment(LEFT, TOP + r * ROW + 33, LEFT + window * CELL, TOP + r * ROW + 33, { class: "grid" })).join("") + cells) +
           rect(x - 0.5, y - 1, CELL + 1, 45, { class: "chosen" }),
       ),
   );
