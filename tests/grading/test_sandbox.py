@@ -273,7 +273,8 @@ def test_packages_that_no_plain_user_can_read_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed = tmp_path / "site packages" / "numpy"
-    closed.mkdir(parents=True, mode=0o750)
+    closed.mkdir(parents=True)
+    closed.chmod(0o750)
     monkeypatch.setattr(bubblewrap, "_entries", lambda packages: {"numpy": closed})
     monkeypatch.setattr(os, "getuid", lambda: 0)
     with pytest.raises(SandboxUnusable, match=r"numpy: expected .* got drwxr-x---.*chmod -R") as e:
