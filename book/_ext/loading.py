@@ -170,6 +170,15 @@ class Collector:
         return ADDRESS.sub(turn, text)
 
 
+# The theme's own line leaves the colours open until its script runs: a flash, and borders that
+# come late and move what is below them.
+UNDECIDED = 'dataset.theme = localStorage.getItem("theme") || "auto"'
+DECIDED = (
+    'dataset.theme = {light: "light", dark: "dark"}[document.documentElement.dataset.mode] || '
+    '(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")'
+)
+
+
 class OneSheet:
     """The sheets that pages name, and the one that stands for them."""
 
@@ -182,7 +191,7 @@ class OneSheet:
         The search page keeps its scripts as they are: they come in two parts, and the second
         builds on the first.
         """
-        head = NEEDLESS.sub("", head)
+        head = NEEDLESS.sub("", head).replace(UNDECIDED, DECIDED)
         found = LINK.findall(head)
         if found:
             self.named.update(dict.fromkeys(name for _, name in found))

@@ -1,7 +1,7 @@
 """Every page of the built book in a browser: offline, whole, accessible."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -265,6 +265,17 @@ def test_front_page_leads_to_the_book(browser: Browser, html: Path) -> None:
         page.goto(f"{html.as_uri()}/index.html", wait_until="commit")
         page.wait_for_url("**/book/intro.html")
         assert page.locator(".bd-article h1").inner_text().startswith("Recurrent Networks")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_colours_are_there_before_any_script_is(
+    browser: Browser, html: Path, scheme: Literal["light", "dark"]
+) -> None:
+    with browser.new_context(color_scheme=scheme) as context:
+        page = context.new_page()
+        page.route("**/*.js*", lambda route: route.abort())
+        page.goto(f"{html.as_uri()}/book/conventions.html")
+        assert page.evaluate("() => document.documentElement.dataset.theme") == scheme
 
 
 def test_diagram_follows_the_light_switch(browser: Browser, html: Path) -> None:
