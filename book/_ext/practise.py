@@ -36,6 +36,10 @@ TITLE = re.compile(r"\A# (?:Chapter \d+: )?(.*)\n")
 HERE = {  # what a notebook calls it, and what it is called on the page
     "Run the cell below it. It calls": "Press *Check* below it. It calls",
     "The cell below a function calls": "*Check* below a function calls",
+    "Run the first code cell first, and again after each restart: `name 'check' is not defined` "
+    "says that it was not run.\n": "",
+    "`No module named 'lib'` says that the notebook is not in the folder that it came in; that is "
+    "in the zip on the chapter's page of the book.\n": "",
 }
 HAND_IN = """## Hand in
 
