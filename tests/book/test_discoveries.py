@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.book.test_interactive import opened, state
 
@@ -181,7 +181,7 @@ def test_clock_rings_every_seven_steps_and_is_blind_without_peepholes(hand: Hand
     assert hand.found(pattern) == [5, 7, 7]
     assert hand.figure.locator(".panel", has_text="−bᵒ / pᵒ = 0.93").count() == 1
     hand.press("threshold", *["PageDown"] * 3)
-    assert "−bᵒ / pᵒ = 0.63" in str(hand.figure.locator(".panel").first.text_content())
+    expect(hand.figure.locator(".panel").first).to_contain_text("−bᵒ / pᵒ = 0.63")
     assert hand.found(pattern)[2] == 5
     hand.click("old")
     assert "It never rings" in hand.said()
@@ -310,7 +310,7 @@ def test_greedy_misses_the_likeliest_and_alpha_lengthens_the_answer(hand: Hand) 
     assert less_likely < likelier
     assert "2038”" in hand.said().split("Greedy")[0]
     hand.press("step", "Home")
-    assert "kept at step 1" in str(hand.figure.locator(".panel").nth(1).text_content())
+    expect(hand.figure.locator(".panel").nth(1)).to_contain_text("kept at step 1")
 
 
 @on("attention-dates")
