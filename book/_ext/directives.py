@@ -126,16 +126,7 @@ class Equations(SphinxDirective):
         head = nodes.thead("", nodes.row("", *(self._cell([nodes.Text(h)]) for h in HEADS)))
         body = nodes.tbody()
         for equation in rows:
-            label = addnodes.pending_xref(
-                "",
-                nodes.literal("", equation.label),
-                refdoc=self.env.docname,
-                refdomain="math",
-                reftype="numref",
-                reftarget=equation.label,
-                refexplicit=False,
-                refwarn=False,
-            )
+            label = reference(self.env.docname, equation.label)
             functions = [
                 self._link("py", "obj", name, name.removeprefix("lib."))
                 for name in equation.functions

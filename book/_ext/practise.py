@@ -188,7 +188,7 @@ SPACE = """<div class="practise-space" aria-hidden="true">
 </div></div>
 <div class="practise-files"><button class="practise-button">Download notebook</button>
 <button class="practise-button">Open notebook</button></div>
-<p class="practise-keys">Shift+Enter checks. Tab indents; Escape, then Tab, leaves the editor. \
+<p id="practise-keys" class="practise-keys">Shift+Enter checks. Tab indents; Escape, then Tab, leaves the editor. \
 Every change is kept in this browser; a private window forgets it when it is closed.</p>
 </div>
 """

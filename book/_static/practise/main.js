@@ -262,15 +262,10 @@ class Page {
       this.openOnes,
       element("div", { class: "practise-python" }, this.starter, this.stopper, this.state, this.bargraph),
     );
+    const keys = this.panel.querySelector("#practise-keys");
     this.panel.replaceChildren(line);
     this.panel.classList.add("practise-strip");
     this.messages = element("div", { class: "practise-messages", "aria-live": "polite" });
-    const keys = element(
-      "p",
-      { id: "practise-keys", class: "practise-keys" },
-      "Shift+Enter checks. Tab indents; Escape, then Tab, leaves the editor. " +
-        "Every change is kept in this browser; a private window forgets it when it is closed.",
-    );
     const files = element(
       "div",
       { class: "practise-files" },
