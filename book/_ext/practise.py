@@ -188,8 +188,9 @@ SPACE = """<div class="practise-space" aria-hidden="true">
 </div></div>
 <div class="practise-files"><button class="practise-button">Download notebook</button>
 <button class="practise-button">Open notebook</button></div>
-<p id="practise-keys" class="practise-keys">Shift+Enter checks. Tab indents; Escape, then Tab, leaves the editor. \
-Every change is kept in this browser; a private window forgets it when it is closed.</p>
+<p id="practise-keys" class="practise-keys">Shift+Enter checks. Tab indents; Escape, then Tab, \
+leaves the editor. Every change is kept in this browser; a private window forgets it \
+when it is closed.</p>
 </div>
 """
 """What the script puts there, unseen, so that nothing moves when it comes."""

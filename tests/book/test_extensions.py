@@ -15,6 +15,7 @@ from myst_nb.core.config import NbParserConfig
 from myst_parser.config.main import MdParserConfig
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
 
 PAGE = """# A page
 
@@ -194,19 +195,20 @@ def test_a_chapter_links_its_archive_where_the_book_puts_it(tmp_path: Path) -> N
     (tmp_path / "source" / "book" / "page.md").write_text("# A page\n\n```{notebook} rnn\n```\n")
     (tmp_path / "source" / "exercises" / "rnn").mkdir(parents=True)
     (tmp_path / "source" / "exercises" / "rnn" / "rnn.ipynb").write_text("{}")
-    app = Sphinx(
-        srcdir=str(tmp_path / "source"),
-        confdir=None,
-        outdir=str(tmp_path / "html"),
-        doctreedir=str(tmp_path / "doctrees"),
-        buildername="html",
-        confoverrides={
-            "extensions": ["myst_parser", "sphinx.ext.autodoc", "directives"],
-            "root_doc": "book/page",
-        },
-        status=None,
-        warning=None,
-    )
-    app.build()
+    with docutils_namespace():  # else the next book of the same process finds its words taken
+        app = Sphinx(
+            srcdir=str(tmp_path / "source"),
+            confdir=None,
+            outdir=str(tmp_path / "html"),
+            doctreedir=str(tmp_path / "doctrees"),
+            buildername="html",
+            confoverrides={
+                "extensions": ["myst_parser", "sphinx.ext.autodoc", "directives"],
+                "root_doc": "book/page",
+            },
+            status=None,
+            warning=None,
+        )
+        app.build()
     page = (tmp_path / "html" / "book" / "page.html").read_text()
     assert 'href="../_static/practise/rnn.zip"' in page

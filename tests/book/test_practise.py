@@ -17,6 +17,7 @@ import practise
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
 
 from authoring import learner_lib, learner_zip, mutation, sources
 from grading import hidden
@@ -694,7 +695,7 @@ def invented(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (source / "rnn.md").write_text("% empty\n")
     (root / "index.md").write_text("# A book\n\n```{toctree}\nbook/practise/rnn\n```\n")
     write_notebook(root / "exercises" / "rnn" / "rnn.ipynb", INVENTED)
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, docutils_namespace():
         patch.setattr(practise, "ROOT", root)
         app = Sphinx(
             str(root),
